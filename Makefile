@@ -1,0 +1,48 @@
+# Every target sets up what it needs in .venv: nothing is installed by hand.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-torch check models format clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Preheat needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once, a few minutes) …"
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.dev
+	@echo "Installing torch into $(VENV) (once) …"
+	@$(PIP) --editable '.[torch]'
+	@touch $@
+
+demo: $(VENV)/.dev ## deploy to a local AWS and measure cold against warm (JSON=FILE writes the numbers)
+	@$(BIN)/preheat demo $(if $(JSON),--json '$(JSON)')
+
+test: $(VENV)/.dev ## every test that needs no torch
+	@$(BIN)/python -m pytest -m 'not torch' $(ARGS)
+
+test-torch: $(VENV)/.torch ## the tests that need torch
+	@$(BIN)/python -m pytest -m torch $(ARGS)
+
+check: $(VENV)/.dev ## types, style, arrows between parts, template
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@if test -f template.yaml; then $(BIN)/cfn-lint template.yaml && SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint --region us-east-1; fi
+
+models: $(VENV)/.torch ## train, evaluate, export and pack the recommenders
+	@$(BIN)/preheat models
+
+format: $(VENV)/.dev ## rewrite the code in the house's format
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+clean: ## remove what was built and installed here
+	rm -rf $(VENV) .aws-sam .preheat .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,1 @@
+"""Preheat's runtime: what runs inside an inference function."""

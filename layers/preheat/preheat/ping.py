@@ -1,0 +1,136 @@
+"""The wire contract between the warmer and a function: what a ping asks and what its reply says.
+
+Written once, for both ends. Imports the standard library only: it is on every cold start's path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+VERSION = 1
+MAX_HOLD_S = 0.25
+"""However far off a release is, a ping is never held longer: a held environment is one a customer cannot have."""
+MAX_HOLD_SHARE = 0.1
+"""Nor past this share of the time the invocation has left."""
+
+
+class PingError(ValueError):
+    """A ping that does not keep the contract; the text says what was given and what is allowed."""
+
+
+class Level(IntEnum):
+    """How warm one model is in one environment; a higher level includes the lower ones."""
+
+    COLD = 0
+    CACHED = 1
+    LOADED = 2
+    ON_DEVICE = 3
+    HOT = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """What the warmer asks of one environment."""
+
+    release_at_ms: int = 0
+    """Wall-clock instant, Unix ms, at which every ping of the round lets go; one in the past answers at once."""
+    models: Mapping[str, Level] = field(default_factory=dict)
+    """The level wanted of each named model; none named means the environment's own eager set."""
+
+    def to_event(self) -> dict[str, Any]:
+        """The JSON payload of the invocation."""
+        body: dict[str, Any] = {"version": VERSION, "release_at_ms": self.release_at_ms}
+        if self.models:
+            body["models"] = {name: level.name for name, level in self.models.items()}
+        return {"preheat": body}
+
+    @staticmethod
+    def from_event(event: Mapping[str, Any]) -> Ping:
+        """Parse a payload that has the key `preheat`; raises PingError."""
+        body = event["preheat"]
+        if not isinstance(body, dict):
+            raise PingError(f"preheat must be an object, was: {body!r}")
+        if unknown := body.keys() - {"version", "release_at_ms", "models"}:
+            raise PingError(
+                f"preheat has unknown fields {sorted(unknown)}; allowed: version, release_at_ms, models"
+            )
+        if (version := body.get("version")) != VERSION:
+            raise PingError(f"preheat.version must be {VERSION}, was: {version!r}")
+        release_at_ms = body.get("release_at_ms", 0)
+        if isinstance(release_at_ms, bool) or not isinstance(release_at_ms, int | float):
+            raise PingError(f"preheat.release_at_ms must be Unix time in ms, was: {release_at_ms!r}")
+        models = body.get("models", {})
+        if not isinstance(models, dict):
+            raise PingError(f"preheat.models must map model names to levels, was: {models!r}")
+        return Ping(
+            release_at_ms=int(release_at_ms), models={name: _level(name, v) for name, v in models.items()}
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReport:
+    """One model as a ping found or left it; times in ms, 0 where it has not happened."""
+
+    level: Level
+    version: str
+    load_ms: float = 0.0
+    first_answer_ms: float = 0.0
+    steady_ms: float = 0.0
+    memory_mb: float = 0.0
+    problem: str = ""
+    """Why the model is quarantined; empty when it is sound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a ping learned of the environment that took it."""
+
+    environment: str
+    """Random id, made anew in every execution environment."""
+    initialization: str
+    """`AWS_LAMBDA_INITIALIZATION_TYPE`: on-demand, provisioned-concurrency, snap-start."""
+    cold: bool
+    """Whether this ping was the environment's first invocation."""
+    age_s: float
+    idle_s: float
+    """Since the end of the last invocation, or of INIT."""
+    requests: int
+    """Customers' requests served since the last ping (or INIT)."""
+    held_ms: float
+    init_ms: float
+    models: Mapping[str, ModelReport] = field(default_factory=dict)
+
+    def to_payload(self) -> dict[str, Any]:
+        """The JSON answer of the invocation."""
+        body = {name: getattr(self, name) for name in self.__slots__ if name != "models"}
+        models = {
+            name: {slot: getattr(report, slot) for slot in report.__slots__} | {"level": report.level.name}
+            for name, report in self.models.items()
+        }
+        return {"preheat": {"version": VERSION, **body, "models": models}}
+
+    @staticmethod
+    def from_payload(payload: Any) -> Reply:
+        """Parse an answer; raises PingError where the function does not speak the contract."""
+        body = payload.get("preheat") if isinstance(payload, dict) else None
+        if not isinstance(body, dict) or body.get("version") != VERSION:
+            raise PingError(f"not a reply of ping contract {VERSION}: {str(payload)[:200]!r}")
+        try:
+            models = {
+                name: ModelReport(**{**report, "level": _level(name, report["level"])})
+                for name, report in body["models"].items()
+            }
+            return Reply(**{k: v for k, v in body.items() if k not in ("version", "models")}, models=models)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise PingError(f"a reply of ping contract {VERSION} with unusable fields: {error}") from error
+
+
+def _level(model: str, name: Any) -> Level:
+    try:
+        return Level[name]
+    except KeyError:
+        allowed = ", ".join(level.name for level in Level)
+        raise PingError(f"the level of {model!r} must be one of {allowed}, was: {name!r}") from None
