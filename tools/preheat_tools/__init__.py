@@ -1,0 +1,1 @@
+"""The `preheat` command and what it runs. Never deployed."""

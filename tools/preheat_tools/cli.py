@@ -1,0 +1,34 @@
+"""The `preheat` command. A subcommand's module is imported when it is asked for, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+# name: (module:attribute of a click command, one line for the list). A line here is all it takes to add one.
+COMMANDS: dict[str, tuple[str, str]] = {}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[name][0]} must be a click command, is: {command!r}")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="preheat")
+def main() -> None:
+    """Keep machine-learning models on AWS Lambda ready to answer, for the least money."""
