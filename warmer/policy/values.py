@@ -71,7 +71,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A stretch of time in which at least `floor` environments are wanted; days 0 (Monday) to 6, minutes of the day in UTC."""
+    """A stretch of time in which at least `floor` environments are wanted; days 0 (Monday) to 6, minutes in UTC."""
 
     days: frozenset[int]
     from_minute: int
