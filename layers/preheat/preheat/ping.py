@@ -5,10 +5,16 @@ Written once, for both ends. Imports the standard library only: it is on every c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from math import isfinite
+from types import MappingProxyType
+
+from preheat.frozen import Frozen, as_dict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 VERSION = 1
 MAX_HOLD_S = 0.25
@@ -31,13 +37,12 @@ class Level(IntEnum):
     HOT = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ping:
+class Ping(Frozen):
     """What the warmer asks of one environment."""
 
     release_at_ms: int = 0
     """Wall-clock instant, Unix ms, at which every ping of the round lets go; one in the past answers at once."""
-    models: Mapping[str, Level] = field(default_factory=dict)
+    models: Mapping[str, Level] = MappingProxyType({})
     """The level wanted of each named model; none named means the environment's own eager set."""
 
     def to_event(self) -> dict[str, Any]:
@@ -60,7 +65,11 @@ class Ping:
         if (version := body.get("version")) != VERSION:
             raise PingError(f"preheat.version must be {VERSION}, was: {version!r}")
         release_at_ms = body.get("release_at_ms", 0)
-        if isinstance(release_at_ms, bool) or not isinstance(release_at_ms, int | float):
+        if (
+            isinstance(release_at_ms, bool)
+            or not isinstance(release_at_ms, int | float)
+            or not isfinite(release_at_ms)
+        ):
             raise PingError(f"preheat.release_at_ms must be Unix time in ms, was: {release_at_ms!r}")
         models = body.get("models", {})
         if not isinstance(models, dict):
@@ -70,8 +79,7 @@ class Ping:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelReport:
+class ModelReport(Frozen):
     """One model as a ping found or left it; times in ms, 0 where it has not happened."""
 
     level: Level
@@ -84,8 +92,7 @@ class ModelReport:
     """Why the model is quarantined; empty when it is sound."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Frozen):
     """What a ping learned of the environment that took it."""
 
     environment: str
@@ -101,16 +108,14 @@ class Reply:
     """Customers' requests served since the last ping (or INIT)."""
     held_ms: float
     init_ms: float
-    models: Mapping[str, ModelReport] = field(default_factory=dict)
+    models: Mapping[str, ModelReport] = MappingProxyType({})
 
     def to_payload(self) -> dict[str, Any]:
         """The JSON answer of the invocation."""
-        body = {name: getattr(self, name) for name in self.__slots__ if name != "models"}
         models = {
-            name: {slot: getattr(report, slot) for slot in report.__slots__} | {"level": report.level.name}
-            for name, report in self.models.items()
+            name: as_dict(report) | {"level": report.level.name} for name, report in self.models.items()
         }
-        return {"preheat": {"version": VERSION, **body, "models": models}}
+        return {"preheat": {"version": VERSION, **as_dict(self), "models": models}}
 
     @staticmethod
     def from_payload(payload: Any) -> Reply:
@@ -129,8 +134,7 @@ class Reply:
 
 
 def _level(model: str, name: Any) -> Level:
-    try:
-        return Level[name]
-    except KeyError:
-        allowed = ", ".join(level.name for level in Level)
-        raise PingError(f"the level of {model!r} must be one of {allowed}, was: {name!r}") from None
+    if not isinstance(name, str) or name not in Level.__members__:
+        allowed = ", ".join(Level.__members__)
+        raise PingError(f"the level of {model!r} must be one of {allowed}, was: {name!r}")
+    return Level[name]
