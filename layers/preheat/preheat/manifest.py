@@ -1,0 +1,267 @@
+"""What `manifest.json` of a model pack says, read and validated.
+
+Standard library only, for the writer (`preheat pack`) and for the runtime, on whose cold path it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from types import MappingProxyType
+
+from preheat.frozen import Frozen, as_dict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+FORMAT = 1
+FILE_NAME = "manifest.json"
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+TENSOR_TYPES = (
+    "bool",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+)
+
+
+class PackError(ValueError):
+    """A pack that cannot be used; the text names the pack, what was found, what is allowed and what to do."""
+
+
+class PackFile(Frozen):
+    """One file of a pack."""
+
+    bytes: int
+    sha256: str
+
+
+class TensorSpec(Frozen):
+    """An input or output; a dimension is a number, or the name of one that may vary."""
+
+    name: str
+    type: str
+    shape: tuple[int | str, ...]
+
+
+class GoldenSpec(Frozen):
+    """Where the questions with known answers are, and how far an answer may be off: atol + rtol × |golden|."""
+
+    file: str
+    cases: int
+    rtol: float
+    atol: float
+
+
+class Measured(Frozen):
+    """Times on the machine that built the pack, in ms; an environment learns its own."""
+
+    machine: str = ""
+    load_ms: float = 0.0
+    first_answer_ms: float = 0.0
+    steady_ms: float = 0.0
+
+
+class Manifest(Frozen):
+    """What a pack says of itself."""
+
+    name: str
+    version: str
+    engine: str
+    graph: str
+    precision: str
+    opset: int
+    files: Mapping[str, PackFile]
+    memory_mb: float
+    traffic_share: float
+    priority: int = 0
+    """Among models that are to be loaded at one time, the higher goes first."""
+    required: bool = False
+    """Whether an environment without this model is worth nothing."""
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    golden: GoldenSpec
+    session: Mapping[str, str] = MappingProxyType({})
+    """Entries of the engine's session configuration."""
+    measured: Measured = Measured()
+    built_with: Mapping[str, str] = MappingProxyType({})
+
+    def to_json(self) -> str:
+        """The text of `manifest.json`."""
+        body = {"format": FORMAT} | _plain(self)
+        return json.dumps(body, indent=2) + "\n"
+
+    @staticmethod
+    def from_json(text: str | bytes, where: str) -> Manifest:
+        """Parse and validate; `where` names the pack in a PackError."""
+        try:
+            body = json.loads(text)
+        except ValueError as error:
+            raise PackError(f"{where}: {FILE_NAME} is not JSON: {error}") from None
+        read = _Object(body, where)
+        if (version := read.get("format", int)) != FORMAT:
+            raise PackError(
+                f"{where}: format must be {FORMAT}, was: {version}; make the pack again with this release"
+            )
+        manifest = Manifest(
+            name=read.get("name", str),
+            version=read.get("version", str),
+            engine=read.get("engine", str),
+            graph=read.get("graph", str),
+            precision=read.get("precision", str, "fp32"),
+            opset=read.get("opset", int, 0),
+            files={name: _file(item) for name, item in read.items("files")},
+            memory_mb=read.amount("memory_mb"),
+            traffic_share=read.amount("traffic_share", most=1.0),
+            priority=read.get("priority", int, 0),
+            required=read.get("required", bool, False),
+            inputs=tuple(_tensor_spec(item) for item in read.objects("inputs")),
+            outputs=tuple(_tensor_spec(item) for item in read.objects("outputs")),
+            golden=_golden(read.object("golden")),
+            session=read.strings("session"),
+            measured=_measured(read.object("measured", {})),
+            built_with=read.strings("built_with"),
+        )
+        _check(manifest, where)
+        return manifest
+
+
+def content_version(files: Mapping[str, PackFile]) -> str:
+    """The version that files of this content have: 16 hex digits over the sorted `name:sha256` lines."""
+    import hashlib
+
+    lines = "".join(f"{name}:{entry.sha256}\n" for name, entry in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+class _Object:
+    """Typed access to a JSON object, whose errors say where."""
+
+    def __init__(self, body: Any, where: str) -> None:
+        if not isinstance(body, dict):
+            raise PackError(f"{where}: must be an object, was: {_short(body)}")
+        self.body = body
+        self.where = where
+
+    def get(self, field: str, kind: type[Any], default: Any = None) -> Any:
+        value = self.body.get(field, default)
+        wrong_bool = isinstance(value, bool) and kind is not bool
+        if value is None or wrong_bool or not isinstance(value, kind):
+            raise PackError(f"{self.where}: {field} must be {_KINDS[kind]}, was: {_short(value)}")
+        return value
+
+    def amount(self, field: str, default: float | None = None, *, most: float = float("inf")) -> float:
+        value = self.body.get(field, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            allowed = "a number of at least 0" if most == float("inf") else f"a number from 0 to {most:g}"
+            raise PackError(f"{self.where}: {field} must be {allowed}, was: {_short(value)}")
+        return float(value)
+
+    def object(self, field: str, default: Any = None) -> _Object:
+        return _Object(self.body.get(field, default), f"{self.where}: {field}")
+
+    def items(self, field: str) -> Iterator[tuple[str, _Object]]:
+        for name, item in self.get(field, dict).items():
+            yield name, _Object(item, f"{self.where}: {field}.{name}")
+
+    def objects(self, field: str) -> Iterator[_Object]:
+        for index, item in enumerate(self.get(field, list)):
+            yield _Object(item, f"{self.where}: {field}[{index}]")
+
+    def strings(self, field: str) -> dict[str, str]:
+        """An object of scalars, as strings."""
+        return {name: str(value) for name, value in self.get(field, dict, {}).items()}
+
+
+_KINDS = {
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "an object",
+    list: "an array",
+}
+
+
+def _file(item: _Object) -> PackFile:
+    digest = item.get("sha256", str)
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise PackError(f"{item.where}: sha256 must be 64 hexadecimal digits, was: {_short(digest)}")
+    return PackFile(bytes=int(item.amount("bytes")), sha256=digest)
+
+
+def _tensor_spec(item: _Object) -> TensorSpec:
+    kind = item.get("type", str)
+    if kind not in TENSOR_TYPES:
+        raise PackError(f"{item.where}: type must be one of {', '.join(TENSOR_TYPES)}, was: {_short(kind)}")
+    shape = item.get("shape", list)
+    for size in shape:
+        if isinstance(size, bool) or not (isinstance(size, str) or (isinstance(size, int) and size > 0)):
+            raise PackError(
+                f"{item.where}: shape holds positive numbers and names of varying sizes, was: {_short(shape)}"
+            )
+    return TensorSpec(name=item.get("name", str), type=kind, shape=tuple(shape))
+
+
+def _golden(item: _Object) -> GoldenSpec:
+    cases = item.get("cases", int)
+    if cases < 1:
+        raise PackError(
+            f"{item.where}: cases must be at least 1, was: {cases}; a model is warm when verified"
+        )
+    return GoldenSpec(
+        file=item.get("file", str), cases=cases, rtol=item.amount("rtol"), atol=item.amount("atol")
+    )
+
+
+def _measured(item: _Object) -> Measured:
+    return Measured(
+        machine=item.get("machine", str, ""),
+        load_ms=item.amount("load_ms", 0.0),
+        first_answer_ms=item.amount("first_answer_ms", 0.0),
+        steady_ms=item.amount("steady_ms", 0.0),
+    )
+
+
+def _check(manifest: Manifest, where: str) -> None:
+    """What no single field shows."""
+    if not MODEL_NAME.fullmatch(manifest.name):
+        raise PackError(f"{where}: name must match {MODEL_NAME.pattern}, was: {manifest.name!r}")
+    for name in manifest.files:
+        if os.path.basename(name) != name or name in ("", ".", "..", FILE_NAME):
+            raise PackError(f"{where}: files must lie in the pack's own folder, was: {name!r}")
+    for field, name in (("graph", manifest.graph), ("golden.file", manifest.golden.file)):
+        if name not in manifest.files:
+            raise PackError(f"{where}: {field} must be one of {sorted(manifest.files)}, was: {name!r}")
+    if not manifest.inputs or not manifest.outputs:
+        raise PackError(f"{where}: inputs and outputs must name at least one tensor each")
+    if manifest.version != (expected := content_version(manifest.files)):
+        raise PackError(
+            f"{where}: version must be {expected} for files of these hashes, was: {manifest.version!r}"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, Frozen):
+        return {field: _plain(item) for field, item in as_dict(value).items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "items"):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,79 @@
+"""A model pack: a folder with `manifest.json`, the graph, its weights and golden questions."""
+
+from __future__ import annotations
+
+import os
+
+from preheat.frozen import Frozen
+from preheat.manifest import FILE_NAME, Manifest, PackError
+
+
+class Pack(Frozen):
+    """A pack found in a folder."""
+
+    folder: str
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    def path(self, file: str) -> str:
+        """Where one of the pack's files is."""
+        return os.path.join(self.folder, file)
+
+
+def read_pack(folder: str | os.PathLike[str]) -> Pack:
+    """Read and validate a pack's manifest; PackError. The files are not looked at: `check_files` does."""
+    folder = os.fspath(folder)
+    try:
+        with open(os.path.join(folder, FILE_NAME), "rb") as file:
+            text = file.read()
+    except OSError as error:
+        raise PackError(f"{folder}: {FILE_NAME} cannot be read: {error.strerror}") from None
+    return Pack(folder=folder, manifest=Manifest.from_json(text, folder))
+
+
+def pack_folders(root: str | os.PathLike[str]) -> list[str]:
+    """The folders directly below that hold a manifest, by name."""
+    root = os.fspath(root)
+    try:
+        names = sorted(os.listdir(root))
+    except OSError as error:
+        raise PackError(
+            f"no folder of packs at {root}: {error.strerror}; PREHEAT_MODELS names another"
+        ) from None
+    folders = [os.path.join(root, name) for name in names]
+    return [folder for folder in folders if os.path.isfile(os.path.join(folder, FILE_NAME))]
+
+
+def check_files(pack: Pack) -> None:
+    """Compare each file's size and SHA-256 with the manifest's; PackError names the first that differs."""
+    sizes = {name: _size(pack, name) for name in pack.manifest.files}
+    for name, entry in pack.manifest.files.items():
+        if sizes[name] != entry.bytes:
+            raise PackError(
+                f"{pack.folder}: {name} has {sizes[name]} bytes, the manifest says {entry.bytes}; copy the pack again"
+            )
+    for name, entry in pack.manifest.files.items():
+        if (found := sha256(pack.path(name))) != entry.sha256:
+            raise PackError(
+                f"{pack.folder}: SHA-256 of {name} is {found}, the manifest says {entry.sha256}; copy the pack again"
+            )
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal SHA-256 of a file; other threads run meanwhile."""
+    import hashlib  # 3 ms: not before it is needed
+
+    with open(path, "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _size(pack: Pack, name: str) -> int:
+    try:
+        return os.stat(pack.path(name)).st_size
+    except OSError as error:
+        raise PackError(
+            f"{pack.folder}: {name} cannot be read: {error.strerror}; copy the pack again"
+        ) from None
