@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -140,3 +141,102 @@ class RoundReport:
     """Mean deviation of the pings' travel time, as seen in replies: the network's jitter."""
     held_s: float = 0.0
     """Mean time an environment was held."""
+
+
+class Reason(StrEnum):
+    """What decided a plan. Every one has a row in `tests/policy/test_reasons.py`."""
+
+    COLD_IS_CHEAPER = "cold_is_cheaper"
+    """Keeping anything warm would cost more than the cold starts it saves."""
+    TRAFFIC_KEEPS_WARM = "traffic_keeps_warm"
+    """Customers come often enough that nothing need be sent until the next look."""
+    PINGS_PAY = "pings_pay"
+    """As many environments as are worth their pings."""
+    PROVISIONED_PAYS = "provisioned_pays"
+    """Some environments are busy past break-even, where provisioned concurrency is the cheaper instrument."""
+    NO_HISTORY = "no_history"
+    """Nothing is known of this target yet: what other targets teach decides."""
+    LEARNING_LIFETIME = "learning_lifetime"
+    """The round is put off to see whether idle environments live longer than is known."""
+    FLOOR = "floor"
+    """The user's floor, above what pays."""
+    WINDOW = "window"
+    """The floor of a calendar window, above what pays."""
+    CEILING = "ceiling"
+    """The user's ceiling, reserved concurrency or the account's limit, below what pays."""
+    BUDGET = "budget"
+    """The month's budget, below what pays."""
+    TARGET_RATE = "target_rate"
+    """The share of cold requests that the user allows, in place of a price."""
+    SETTLING = "settling"
+    """Provisioned concurrency is being allocated: it is left alone until that is over."""
+    UNKNOWN = "unknown"
+    """A fact could not be read: what is there is held."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What a plan is expected to come to until the next look, beside doing nothing; money includes the execution
+    environments' upkeep, billed INIT and the user's price of cold starts."""
+
+    cost_usd: float
+    cold_starts: float
+    cost_without_usd: float
+    cold_starts_without: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """AWS prices in US dollars (us-east-1), by what they are a price of; https://aws.amazon.com/lambda/pricing/."""
+
+    request: float = 0.20e-6
+    on_demand_gb_s: float = 0.0000166667
+    provisioned_gb_s: float = 0.0000041667
+    provisioned_run_gb_s: float = 0.0000097222
+    metric_read: float = 0.01e-3
+    """GetMetricData, a metric asked for; https://aws.amazon.com/cloudwatch/pricing/."""
+    table_write: float = 0.63e-6
+    table_read: float = 0.13e-6
+
+    @staticmethod
+    def of(architecture: str) -> Prices:
+        """The prices for `x86_64` or `arm64`."""
+        if architecture == "x86_64":
+            return Prices()
+        if architecture == "arm64":
+            return Prices(
+                on_demand_gb_s=0.0000133334, provisioned_gb_s=0.0000033334, provisioned_run_gb_s=0.0000077778
+            )
+        raise ValueError(f"architecture must be x86_64 or arm64, was: {architecture!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What holds for every target of every cycle."""
+
+    cycle_s: float = 60.0
+    """Time between two runs of the warmer: nothing can be looked at sooner again."""
+    data_delay_s: float = 120.0
+    """How late CloudWatch's newest complete minute is."""
+    send_s: float = 0.001
+    """Time the sender needs a ping."""
+    provision_s: float = 120.0
+    """From asking for provisioned concurrency to having it."""
+    announces: bool = False
+    """Whether customers' cold starts announce themselves (a log subscription): metrics are then only a check."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What one cycle learned, by target. A target that is missing was not asked for."""
+
+    at_s: float
+    demand: Mapping[Target, Demand | Failed] = field(default_factory=dict)
+    capacity: Mapping[Target, Capacity | Failed] = field(default_factory=dict)
+    announced: Mapping[Target, tuple[float, ...] | Failed] = field(default_factory=dict)
+    """Instants of cold starts that customers waited for, since the last look, as their log records told."""
+    rounds: Mapping[Target, Round] = field(default_factory=dict)
+    """Rounds sent; a report for each is in `reports`."""
+    reports: Mapping[Target, RoundReport | Failed] = field(default_factory=dict)
+    provisioned: Mapping[Target, Capacity | Failed] = field(default_factory=dict)
+    """What requests for provisioned concurrency were answered."""

@@ -1,0 +1,48 @@
+"""What became of one target in one cycle, ready to be logged as one JSON line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from warmer.policy.values import Expected, Reason, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A plan and what carrying it out came to."""
+
+    target: Target
+    at_s: float
+    reason: Reason
+    pings: int = 0
+    """Environments asked for; `reached` is how many distinct ones answered, `made` how many of those were new."""
+    hold_s: float = 0.0
+    reached: int = 0
+    made: int = 0
+    provisioned: int | None = None
+    """Provisioned concurrency asked for in this cycle; None where it was left alone."""
+    expected: Expected | None = None
+    """Until the next look, with the plan and without; None where nothing could be planned."""
+    basis: str = ""
+    next_look_s: float = 0.0
+    problems: tuple[str, ...] = ()
+
+    def to_record(self) -> dict[str, Any]:
+        """The log line's fields: numbers rounded to what they mean, names flat."""
+        expected = asdict(self.expected) if self.expected else {}
+        return {
+            "event": "plan",
+            "target": str(self.target),
+            "at_s": round(self.at_s, 3),
+            "reason": self.reason.value,
+            "pings": self.pings,
+            "hold_ms": round(self.hold_s * 1000, 1),
+            "reached": self.reached,
+            "made": self.made,
+            "provisioned": self.provisioned,
+            **{name: float(f"{value:.6g}") for name, value in expected.items()},
+            "basis": self.basis,
+            "next_look_s": round(self.next_look_s, 3),
+            "problems": list(self.problems),
+        }

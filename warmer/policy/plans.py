@@ -1,0 +1,91 @@
+"""What a policy is given and what it answers: columns over targets, row i being `configured[i]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warmer.policy.values import Configured, Expected, Facts, Reason, Target, Terms
+
+H = TypeVar("H")
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[H]):
+    """Targets that are looked at together; a batch of one is an ordinary batch."""
+
+    configured: Sequence[Configured]
+    history: H
+    now_s: float
+    unread: frozenset[Target] = frozenset()
+    """Targets of which a fact that was asked for could not be had."""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return tuple(c.target for c in self.configured)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """Which facts the policy wants before it decides, a value a target."""
+
+    demand_since_s: Floats
+    """From when on demand is wanted; nan where metrics are not to be read (each read costs)."""
+    announced_since_s: Floats
+    capacity: Bools
+    """Whether provisioned concurrency is to be looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plans:
+    """What to do about each target until it is looked at next."""
+
+    pings: Ints
+    """Environments that the next round is to reach; 0 sends none."""
+    hold_s: Floats
+    delay_s: Floats
+    """How long after the cycle's instant the round goes out."""
+    provisioned: Ints
+    """Provisioned concurrency to ask for; -1 leaves it as it is."""
+    next_look_s: Floats
+    reason: Sequence[Reason]
+    cost_usd: Floats
+    cold_starts: Floats
+    cost_without_usd: Floats
+    cold_starts_without: Floats
+    basis: Sequence[str]
+    """What the forecast rests on."""
+    levels: Sequence[Mapping[str, str]] = field(default_factory=tuple)
+    """Warmth wanted by model; empty: each environment's own eager set."""
+
+    def expected(self, row: int) -> Expected:
+        return Expected(
+            cost_usd=float(self.cost_usd[row]),
+            cold_starts=float(self.cold_starts[row]),
+            cost_without_usd=float(self.cost_without_usd[row]),
+            cold_starts_without=float(self.cold_starts_without[row]),
+        )
+
+
+class Policy(Protocol[H]):
+    """Decides how warm to be. Pure: the same history and facts give the same plan."""
+
+    def look(self, batch: Batch[H], terms: Terms) -> Looks: ...
+
+    def absorb(self, batch: Batch[H], facts: Facts) -> H:
+        """The batch's history with the facts in it; facts at or before its watermark change nothing."""
+        ...
+
+    def plan(self, batch: Batch[H], terms: Terms) -> Plans: ...
+
+
+def column(configured: Sequence[Configured], value: Any, dtype: Any = np.float64) -> NDArray[Any]:
+    """`value` of each target as an array (targets,)."""
+    return np.fromiter((value(c) for c in configured), dtype, len(configured))
