@@ -7,7 +7,9 @@ import importlib
 import click
 
 # name: (module:attribute of a click command, one line for the list). A line here is all it takes to add one.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "models": ("preheat_tools.models.command:models", "train, evaluate, export and pack the recommenders"),
+}
 
 
 class _LazyGroup(click.Group):

@@ -1,0 +1,1 @@
+"""The five recommenders: their data, training and evaluation. Only this package's training needs torch."""

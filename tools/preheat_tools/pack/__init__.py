@@ -1,0 +1,1 @@
+"""From a model to a model pack: a folder from which an inference function starts at the limit."""
