@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-torch check models format clean
+.PHONY: help build deploy demo test test-torch check models format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,16 @@ check: $(VENV)/.dev ## types, style, arrows between parts, template
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@if test -f template.yaml; then $(BIN)/cfn-lint template.yaml && SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint --region us-east-1; fi
+
+# What a build is for and what the template is told must agree: both are said here once.
+FOR ?= python3.13
+ARCHITECTURE ?= x86_64
+build: $(VENV)/.dev ## build for AWS (FOR=python3.13 ARCHITECTURE=x86_64)
+	@PREHEAT_PYTHON=$(FOR:python%=%) PREHEAT_ARCHITECTURE=$(ARCHITECTURE) SAM_CLI_TELEMETRY=0 $(BIN)/sam build \
+		--parameter-overrides Runtime=$(FOR) Architecture=$(ARCHITECTURE)
+
+deploy: build ## deploy to the AWS account that the environment names (SETTINGS='Memory=3538 …')
+	@SAM_CLI_TELEMETRY=0 $(BIN)/sam deploy --parameter-overrides Runtime=$(FOR) Architecture=$(ARCHITECTURE) $(SETTINGS)
 
 models: $(VENV)/.torch ## train, evaluate, export and pack the recommenders
 	@$(BIN)/preheat models

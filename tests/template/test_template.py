@@ -1,0 +1,272 @@
+"""What comes out of the template, for each of its branches."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.template.translated import Template, translated
+
+BRANCHES = [
+    pytest.param({}, id="as-shipped"),
+    pytest.param({"Architecture": "arm64"}, id="arm64"),
+    pytest.param({"TorchImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/torch:1"}, id="with-torch"),
+    pytest.param({"WarmTargets": "tagged"}, id="by-tag"),
+    pytest.param({"ReservedConcurrency": "40", "ModelMemory": "64"}, id="reserved"),
+    pytest.param({"Runtime": "python3.11", "Mode": "cold", "Stage": "dev"}, id="local"),
+]
+ALIAS, TORCH_ALIAS = ("Sub", "${Recommend.Arn}:live"), ("Sub", "${RecommendTorch.Arn}:live")
+FUNCTION, TORCH_FUNCTION = ("Att", "Recommend.Arn"), ("Att", "RecommendTorch.Arn")
+ON_ALIAS = {
+    "lambda:InvokeFunction",
+    "lambda:GetProvisionedConcurrencyConfig",
+    "lambda:PutProvisionedConcurrencyConfig",
+    "lambda:DeleteProvisionedConcurrencyConfig",
+    "lambda:GetFunctionConfiguration",
+}
+ON_FUNCTION = {"lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration"}
+WITHOUT_RESOURCE = {
+    "cloudwatch:GetMetricData",
+    "lambda:GetAccountSettings",
+    "application-autoscaling:DescribeScalableTargets",
+    "tag:GetResources",
+}
+"""AWS names no resource for these: the only ones that may have `*`."""
+TAGGED = "arn:aws:lambda:us-east-1:123456789012:function:*"
+SCALABLE = "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*"
+
+
+@pytest.fixture(params=BRANCHES)
+def branch(request: pytest.FixtureRequest) -> tuple[dict[str, str], Template]:
+    return request.param, translated(**request.param)
+
+
+def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    return {n: r["Properties"] for n, r in template["Resources"].items() if r["Type"] == kind}
+
+
+def grants(template: Template, role: str) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """(action, resource, condition) of everything the role may do."""
+    documents = [p["PolicyDocument"] for p in template["Resources"][role]["Properties"].get("Policies", [])]
+    for policy in of_type(template, "AWS::IAM::RolePolicy").values():
+        if policy["RoleName"] == {"Ref": role}:
+            documents.append(policy["PolicyDocument"])
+    for statement in (s for d in documents for s in d["Statement"]):
+        assert statement["Effect"] == "Allow"
+        for action in listed(statement["Action"]):
+            for resource in listed(statement["Resource"]):
+                yield action, named(resource), statement.get("Condition", {})
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def named(resource: Any) -> Any:
+    """A resource that can be compared: literal, or what it refers to."""
+    if isinstance(resource, str):
+        return resource
+    ((how, what),) = resource.items()
+    return how.removeprefix("Fn::").removeprefix("Get"), what if isinstance(what, str) else ".".join(what)
+
+
+def test_the_warmer_may_do_what_its_page_lists_and_nothing_more(
+    branch: tuple[dict[str, str], Template],
+) -> None:
+    parameters, template = branch
+    torch, tagged = "TorchImageUri" in parameters, parameters.get("WarmTargets") == "tagged"
+    allowed: set[tuple[str, Any]] = {
+        (a, ("Att", "WarmerLogs.Arn")) for a in ("logs:CreateLogStream", "logs:PutLogEvents")
+    }
+    allowed |= {(a, ("Att", "WarmerTable.Arn")) for a in ("dynamodb:GetItem", "dynamodb:UpdateItem")}
+    allowed |= {("ssm:GetParameter", "arn:aws:ssm:us-east-1:123456789012:parameter/preheat/warmer")}
+    allowed |= {(a, "*") for a in WITHOUT_RESOURCE}
+    allowed |= {("application-autoscaling:RegisterScalableTarget", SCALABLE)}
+    if tagged:
+        allowed |= {(a, TAGGED) for a in ON_ALIAS | ON_FUNCTION}
+    else:
+        allowed |= {(a, ALIAS) for a in ON_ALIAS} | {(a, FUNCTION) for a in ON_FUNCTION}
+    if torch and not tagged:
+        allowed |= {(a, TORCH_ALIAS) for a in ON_ALIAS} | {(a, TORCH_FUNCTION) for a in ON_FUNCTION}
+    assert {(action, resource) for action, resource, _ in grants(template, "WarmerRole")} == allowed
+
+
+def test_a_resource_that_is_not_named_is_bounded_by_a_condition(
+    branch: tuple[dict[str, str], Template],
+) -> None:
+    for role in of_type(branch[1], "AWS::IAM::Role"):
+        for action, resource, condition in grants(branch[1], role):
+            assert "*" not in action
+            if resource == TAGGED:
+                assert condition == {"Null": {"aws:ResourceTag/preheat": "false"}}
+            elif resource == SCALABLE:
+                assert condition["StringEquals"]["application-autoscaling:service-namespace"] == "lambda"
+            elif isinstance(resource, str) and "*" in resource:
+                assert action in WITHOUT_RESOURCE
+
+
+def test_the_inference_functions_may_write_their_own_log_and_nothing_else(
+    branch: tuple[dict[str, str], Template],
+) -> None:
+    for name in ("Recommend", "RecommendTorch"):
+        if name in branch[1]["Resources"]:
+            granted = {(a, r) for a, r, _ in grants(branch[1], f"{name}Role")}
+            logs = ("Att", f"{name}Logs.Arn")
+            assert granted == {("logs:CreateLogStream", logs), ("logs:PutLogEvents", logs)}
+
+
+def test_the_schedule_may_call_the_warmer_alone(branch: tuple[dict[str, str], Template]) -> None:
+    assert {(a, r) for a, r, _ in grants(branch[1], "WarmerScheduleRole")} == {
+        ("lambda:InvokeFunction", ("Att", "Warmer.Arn"))
+    }
+
+
+def test_no_role_takes_a_managed_policy(branch: tuple[dict[str, str], Template]) -> None:
+    assert not [n for n, r in of_type(branch[1], "AWS::IAM::Role").items() if r.get("ManagedPolicyArns")]
+
+
+def test_inference_functions_carry_the_tag_and_the_alias_that_it_names(
+    branch: tuple[dict[str, str], Template],
+) -> None:
+    parameters, template = branch
+    expected = {"Recommend"} | ({"RecommendTorch"} if "TorchImageUri" in parameters else set())
+    tagged = {
+        name: tag["Value"]
+        for name, function in of_type(template, "AWS::Lambda::Function").items()
+        for tag in function["Tags"]
+        if tag["Key"] == "preheat"
+    }
+    assert tagged == dict.fromkeys(expected, "live")
+    aliases = of_type(template, "AWS::Lambda::Alias")
+    assert {a["FunctionName"]["Ref"]: a["Name"] for a in aliases.values()} == tagged
+
+
+def test_provisioned_concurrency_is_nobodys_but_the_warmers(branch: tuple[dict[str, str], Template]) -> None:
+    assert "ProvisionedConcurrency" not in json.dumps(
+        [r for r in branch[1]["Resources"].values() if r["Type"].startswith("AWS::Lambda")]
+    )
+
+
+def test_nothing_is_reserved_unless_asked(branch: tuple[dict[str, str], Template]) -> None:
+    parameters, template = branch
+    reserved = {
+        n: f.get("ReservedConcurrentExecutions")
+        for n, f in of_type(template, "AWS::Lambda::Function").items()
+    }
+    assert reserved.pop("Recommend") == parameters.get("ReservedConcurrency")
+    assert set(reserved.values()) == {None}
+
+
+def test_functions_and_their_layer_are_of_the_architecture_asked_for(
+    branch: tuple[dict[str, str], Template],
+) -> None:
+    parameters, template = branch
+    architecture = parameters.get("Architecture", "x86_64")
+    for function in of_type(template, "AWS::Lambda::Function").values():
+        assert function["Architectures"] == [architecture]
+    (inference,) = (
+        v for n, v in of_type(template, "AWS::Lambda::LayerVersion").items() if n.startswith("InferenceLayer")
+    )
+    assert inference["CompatibleArchitectures"] == [architecture]
+
+
+def test_the_torch_function_is_made_only_where_an_image_is_named(
+    branch: tuple[dict[str, str], Template],
+) -> None:
+    parameters, template = branch
+    image = parameters.get("TorchImageUri")
+    made = [n for n in template["Resources"] if "Torch" in n]
+    assert bool(made) == bool(image)
+    if image:
+        assert template["Resources"]["RecommendTorch"]["Properties"]["Code"] == {"ImageUri": image}
+
+
+def test_the_warmer_is_told_what_to_warm(branch: tuple[dict[str, str], Template]) -> None:
+    parameters, template = branch
+    variables = template["Resources"]["Warmer"]["Properties"]["Environment"]["Variables"]
+    expected = "preheat-recommend:live"
+    if "TorchImageUri" in parameters:
+        expected += ",preheat-recommend-torch:live"
+    assert variables["WARMER_TARGETS"] == ("" if parameters.get("WarmTargets") == "tagged" else expected)
+
+
+def test_the_schedule_hands_its_own_instant_over_and_forgets_a_late_tick(
+    branch: tuple[dict[str, str], Template],
+) -> None:
+    schedule = branch[1]["Resources"]["WarmerSchedule"]["Properties"]
+    assert json.loads(schedule["Target"]["Input"]) == {"scheduled_time": "<aws.scheduler.scheduled-time>"}
+    assert schedule["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    assert re.fullmatch(r"rate\(\d+ minutes?\)", schedule["ScheduleExpression"])
+
+
+def test_every_function_logs_where_logs_are_let_go(branch: tuple[dict[str, str], Template]) -> None:
+    groups = of_type(branch[1], "AWS::Logs::LogGroup")
+    assert all(group["RetentionInDays"] for group in groups.values())
+    for function in of_type(branch[1], "AWS::Lambda::Function").values():
+        group = groups[function["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert group["LogGroupName"] == f"/aws/lambda/{function['FunctionName']}"
+
+
+def test_the_outputs_are_those_the_tools_read(branch: tuple[dict[str, str], Template]) -> None:
+    assert branch[1]["Outputs"].keys() == {
+        "ApiUrl",
+        "ApiId",
+        "ApiKeyId",
+        "RecommendFunction",
+        "RecommendAlias",
+        "WarmerFunction",
+        "WarmerTableName",
+    }
+
+
+@pytest.mark.parametrize("part", ["Recommend", "PreheatLayer", "InferenceLayer"])
+def test_new_code_or_a_new_layer_is_a_new_version(part: str) -> None:
+    assert versions(translated({part: "changed"})) != versions(translated())
+
+
+def versions(template: Template) -> set[str]:
+    return {n for n in of_type(template, "AWS::Lambda::Version") if n.startswith("Recommend")}
+
+
+def test_every_route_wants_a_key_and_every_body_is_validated() -> None:
+    body = translated()["Resources"]["Api"]["Properties"]["Body"]
+    assert {"/recommend/{model}", "/models", "/v2", "/v2/health/ready", "/v2/models/{model}/infer"} <= body[
+        "paths"
+    ].keys()
+    for path, methods in body["paths"].items():
+        for method, operation in methods.items():
+            assert operation["security"] == [{"api_key": []}], path
+            if method == "post":
+                assert operation["x-amazon-apigateway-request-validator"] == "body-and-params", path
+                assert operation["requestBody"]["required"], path
+
+
+def test_the_api_is_throttled() -> None:
+    template = translated(RateLimit="7", BurstLimit="9")
+    (stage,) = of_type(template, "AWS::ApiGateway::Stage").values()
+    assert {(m["ThrottlingRateLimit"], m["ThrottlingBurstLimit"]) for m in stage["MethodSettings"]} == {
+        ("7", "9")
+    }
+    (plan,) = of_type(template, "AWS::ApiGateway::UsagePlan").values()
+    assert plan["Throttle"] == {"RateLimit": "7", "BurstLimit": "9"}
+
+
+def test_what_the_api_itself_refuses_is_a_problem_document() -> None:
+    body = translated()["Resources"]["Api"]["Properties"]["Body"]
+    responses = body["x-amazon-apigateway-gateway-responses"]
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "BAD_REQUEST_BODY", "THROTTLED"} <= responses.keys()
+    for name, response in responses.items():
+        kind = response["responseParameters"]["gatewayresponse.header.Content-Type"]
+        assert kind == "'application/problem+json'", name
+        # as API Gateway fills it in: messageString comes with its quotes, the others without
+        text = response["responseTemplates"]["application/json"]
+        text = text.replace("$context.error.messageString", '"said"').replace("$context.", "")
+        problem = json.loads(text)
+        assert problem["type"] == "about:blank" and problem["title"] and problem["detail"], name
+        assert problem["detail"] == problem["error"], name
+        if "statusCode" in response:
+            assert str(problem["status"]) == response["statusCode"], name
