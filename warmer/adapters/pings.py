@@ -1,0 +1,210 @@
+"""Rounds of pings: every ping of a round is let go at one instant, so that each finds an environment of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from preheat.ping import MAX_HOLD_S, Level, Ping, PingError, Reply
+
+from warmer.adapters.invocation import LambdaEndpoint
+from warmer.adapters.volley import Answer, Origin, Timeouts, Volley, fire
+from warmer.policy.values import Failed, Round, RoundReport, Sighting, Target
+
+OK, TOO_MANY_REQUESTS = 200, 429
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one sender may do at once."""
+
+    connections: int = 900
+    """Open at one instant: Lambda gives a function 1,024 file descriptors
+    (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
+    repeats: int = 2
+    """How often a round asks again for the environments it missed."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+class SendingRate:
+    """Seconds from one ping of a volley to the next on this machine, learnt from every volley sent."""
+
+    def __init__(self, first_guess_s: float = 0.0002) -> None:
+        self.per_ping_s = first_guess_s
+
+    def learn(self, volley: Volley) -> None:
+        """Follow a slower volley at once and a faster one slowly: a release too early costs an environment."""
+        sent = sum(answer.sent_s > 0 for answer in volley.answers)
+        if sent > 1:
+            seen = volley.sending_s / (sent - 1)
+            self.per_ping_s = max(seen, 0.8 * self.per_ping_s + 0.2 * seen)
+
+
+class LambdaPinger:
+    """Pinger over Lambda's Invoke. Figures: docs/warmer.md."""
+
+    def __init__(
+        self, endpoint: LambdaEndpoint, limits: Limits = Limits(), clock: Callable[[], float] = time.time
+    ) -> None:
+        self._endpoint = endpoint
+        self._limits = limits
+        self._clock = clock
+        self._origin: Origin | None = None
+        self.rate = SendingRate()
+
+    def send(self, rounds: Sequence[Round]) -> Mapping[Target, RoundReport | Failed]:
+        """All rounds side by side; returns when every ping was answered or given up."""
+        return asyncio.run(self._send_all(rounds))
+
+    async def _send_all(self, rounds: Sequence[Round]) -> dict[Target, RoundReport | Failed]:
+        free = Slots(self._limits.connections)
+        reports = await asyncio.gather(*(self._send(one, free) for one in rounds), return_exceptions=True)
+        return {one.target: _kept(report) for one, report in zip(rounds, reports, strict=True)}
+
+    async def _send(self, wanted: Round, free: Slots) -> RoundReport | Failed:
+        await asyncio.sleep(wanted.delay_s)
+        tally = Tally()
+        missing, hold_s = min(wanted.environments, self._limits.connections), wanted.hold_s
+        for _ in range(1 + self._limits.repeats):
+            known = len(tally.sightings)
+            async with free.taken(missing):
+                await self._volley(replace(wanted, environments=missing, hold_s=hold_s), tally)
+            missing = wanted.environments - len(tally.sightings)
+            if missing <= 0 or tally.throttled or len(tally.sightings) == known:
+                break  # all found; or Lambda refuses more; or asking again finds the same ones
+            hold_s = min(2 * hold_s, MAX_HOLD_S)
+        return tally.report()
+
+    async def _volley(self, wanted: Round, tally: Tally) -> None:
+        release_s = 0.0
+
+        def content(standing: int) -> bytes:
+            nonlocal release_s
+            release_s = self._clock() + standing * self.rate.per_ping_s + wanted.hold_s
+            ping = Ping(
+                release_at_ms=math.ceil(release_s * 1000),
+                models={name: Level[level] for name, level in wanted.levels.items()},
+            )
+            return self._endpoint.signed(wanted.target, json.dumps(ping.to_event()).encode())
+
+        origin = self._reach()
+        volley = await fire(origin, wanted.environments, content, self._limits.timeouts, self._clock)
+        self.rate.learn(volley)
+        for answer in volley.answers:
+            tally.count(answer, release_s)
+
+    def _reach(self) -> Origin:
+        if self._origin is None:
+            self._origin = self._endpoint.origin()
+        return self._origin
+
+
+class Tally:
+    """What the pings of one round found, however many volleys it took."""
+
+    def __init__(self) -> None:
+        self.sightings: dict[str, Sighting] = {}
+        self.throttled = 0
+        self._sent = 0
+        self._held_s: list[float] = []
+        self._travel_s: list[float] = []
+        self._problems: Counter[str] = Counter()
+
+    def count(self, answer: Answer, release_s: float) -> None:
+        """Take in one answer; the first sighting of an environment stands, the next ones saw our own ping."""
+        self._sent += answer.sent_s > 0
+        if answer.status == TOO_MANY_REQUESTS:
+            self.throttled += 1
+            return
+        reply = _reply(answer)
+        if isinstance(reply, str):
+            self._problems[reply] += 1
+            return
+        self.sightings.setdefault(reply.environment, _sighting(reply))
+        held_s = reply.held_ms / 1000
+        self._held_s.append(held_s)
+        if 0 < held_s < MAX_HOLD_S:
+            self._travel_s.append(release_s - held_s - answer.sent_s)
+
+    def report(self) -> RoundReport | Failed:
+        """The round's report; Failed where no environment was reached though none was refused."""
+        if self._problems and not self.sightings and not self.throttled:
+            problem, count = self._problems.most_common(1)[0]
+            return Failed(f"no ping of {self._sent or count} was answered; {count} times: {problem}")
+        return RoundReport(
+            sightings=tuple(self.sightings.values()),
+            sent=self._sent,
+            throttled=self.throttled,
+            failed=self._problems.total(),
+            spread_s=_mean_deviation(self._travel_s),
+            held_s=sum(self._held_s) / len(self._held_s) if self._held_s else 0.0,
+        )
+
+
+class Slots:
+    """So many connections at once, handed out in the order asked for."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._turn = asyncio.Condition()
+
+    @asynccontextmanager
+    async def taken(self, count: int) -> AsyncIterator[None]:
+        """Wait for `count` slots, which must not exceed all there are, and give them back at the end."""
+        async with self._turn:
+            await self._turn.wait_for(lambda: self._free >= count)
+            self._free -= count
+        try:
+            yield
+        finally:
+            async with self._turn:
+                self._free += count
+                self._turn.notify_all()
+
+
+def _kept(report: RoundReport | Failed | BaseException) -> RoundReport | Failed:
+    """What one round raised (no credentials, a level that is none) stays with its target."""
+    if isinstance(report, Exception):
+        return Failed(f"{type(report).__name__}: {report}")
+    if isinstance(report, BaseException):
+        raise report
+    return report
+
+
+def _reply(answer: Answer) -> Reply | str:
+    """The reply, or in one line why there is none."""
+    text = answer.body[:200].decode(errors="replace")
+    if answer.problem:
+        return answer.problem
+    if answer.status != OK or answer.function_error:
+        return f"HTTP {answer.status} {answer.function_error} {text}"
+    try:
+        return Reply.from_payload(json.loads(answer.body))
+    except (PingError, ValueError) as error:
+        return str(error)
+
+
+def _sighting(reply: Reply) -> Sighting:
+    return Sighting(
+        environment=reply.environment,
+        cold=reply.cold,
+        provisioned=reply.initialization == "provisioned-concurrency",
+        age_s=reply.age_s,
+        idle_s=reply.idle_s,
+        requests=reply.requests,
+        init_s=reply.init_ms / 1000,
+        unsound=tuple(name for name, report in reply.models.items() if report.problem),
+    )
+
+
+def _mean_deviation(values: Sequence[float]) -> float:
+    if not values:
+        return 0.0
+    mean = sum(values) / len(values)
+    return sum(abs(value - mean) for value in values) / len(values)
