@@ -11,6 +11,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.credentials import Credentials
+from preheat.ping import Reply
 from preheat_tools.bench.stand_in import Response, StandIn
 
 from tests.warmer.local_lambda import serving
@@ -69,26 +70,54 @@ def test_a_round_beyond_what_is_warm_makes_new_environments(far: StandIn, url: s
     assert len(report.sightings) == 5
 
 
-def test_pings_sharing_an_environment_are_counted_once_and_only_the_missing_asked_again(
-    far: StandIn, url: str
-) -> None:
-    far.warm("a:live", 1)
-    # Nothing is held, so that each ping is over before the next comes: the far end always has one free.
-    far.hold_limit_s = 0.0
-    report = reported(ping(url, environments=6, hold_s=0.0))
-    found = len(report.sightings)
-    assert found < 6
-    assert report.sent <= 6 + (6 - found) * 2
-    assert report.sent > 6
+def answering(far: StandIn, environments: str) -> None:
+    """Each ping is answered by the next of `environments`; a later visit to one is not its first invocation."""
+    names = iter(environments)
+    seen: set[str] = set()
+
+    def answer(function: str, event: dict[str, Any]) -> Response:
+        name = next(names)
+        cold = name not in seen
+        seen.add(name)
+        reply = Reply(
+            environment=name,
+            initialization="on-demand",
+            cold=cold,
+            age_s=1.0,
+            idle_s=1.0,
+            requests=0,
+            held_ms=0.0,
+            init_ms=5.0,
+        )
+        return Response(200, reply.to_payload())
+
+    far.misbehave = answer
+
+
+def test_only_what_is_missing_is_pinged_again(far: StandIn, url: str) -> None:
+    answering(far, "xxxy" + "zx" + "w")
+    report = reported(ping(url, environments=4))
+    assert {sighting.environment for sighting in report.sightings} == set("xyzw")
+    assert report.sent == 4 + 2 + 1
+
+
+def test_asking_again_ends_where_it_finds_nothing_new(far: StandIn, url: str) -> None:
+    answering(far, "xxxy" + "yx")
+    report = reported(ping(url, environments=4))
+    assert len(report.sightings) == 2 and report.sent == 4 + 2
+
+
+def test_asking_again_is_bounded(far: StandIn, url: str) -> None:
+    answering(far, "aaaaaaa" + "abbbbb" + "accccc")
+    report = reported(ping(url, environments=7))
+    assert len(report.sightings) == 3 and report.sent == 7 + 6 + 5
 
 
 def test_an_environment_seen_twice_keeps_what_was_seen_first(far: StandIn, url: str) -> None:
-    far.warm("a:live", 1)
-    far.hold_limit_s = 0.0
-    report = reported(ping(url, environments=3, hold_s=0.0))
-    assert all(sighting.cold for sighting in report.sightings), (
-        "the first visit was each one's first invocation"
-    )
+    sender = pinger(url, Limits(repeats=1, timeouts=QUICK.timeouts))
+    answering(far, "xx" + "x")
+    report = reported(sender.send([Round(target=A, environments=2, hold_s=0.0)])[A])
+    assert [sighting.cold for sighting in report.sightings] == [True]
 
 
 def test_throttles_are_counted_and_not_pushed_further(far: StandIn, url: str) -> None:

@@ -49,7 +49,6 @@ class StandIn:
 
     concurrency: int = 10_000
     init_s: float = 0.0
-    hold_limit_s: float = MAX_HOLD_S
     misbehave: Callable[[str, dict[str, Any]], Response | None] = lambda function, event: None
     arrivals_s: list[float] = field(default_factory=list)
     heads: list[bytes] = field(default_factory=list)
@@ -108,7 +107,7 @@ class StandIn:
             now = time.time()
             environment = Environment(f"e{next(self._names)}", born_s=now, last_s=now)
         arrived = time.time()
-        held_s = min(max(0.0, ping.release_at_ms / 1000 - arrived), self.hold_limit_s)
+        held_s = min(max(0.0, ping.release_at_ms / 1000 - arrived), MAX_HOLD_S)
         await asyncio.sleep(held_s)
         reply = _reply(environment, arrived, held_s, self.init_s)
         environment.uses += 1
