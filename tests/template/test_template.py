@@ -203,6 +203,12 @@ def test_the_schedule_hands_its_own_instant_over_and_forgets_a_late_tick(
     assert re.fullmatch(r"rate\(\d+ minutes?\)", schedule["ScheduleExpression"])
 
 
+def test_one_parameter_stops_the_warmer() -> None:
+    assert translated()["Resources"]["WarmerSchedule"]["Properties"]["State"] == "ENABLED"
+    off = translated(WarmerState="DISABLED")
+    assert off["Resources"]["WarmerSchedule"]["Properties"]["State"] == "DISABLED"
+
+
 def test_every_function_logs_where_logs_are_let_go(branch: tuple[dict[str, str], Template]) -> None:
     groups = of_type(branch[1], "AWS::Logs::LogGroup")
     assert all(group["RetentionInDays"] for group in groups.values())
