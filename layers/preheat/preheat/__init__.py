@@ -1,1 +1,27 @@
-"""Preheat's runtime: what runs inside an inference function."""
+"""Preheat's runtime: what runs inside an inference function.
+
+`from preheat import ModelHost, answers_pings, inference_protocol` is all that a function needs; each name's module
+is imported when it is asked for, so that the warmer, which wants the ping contract alone, gets that alone.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from preheat.host import ModelHost as ModelHost
+    from preheat.pings import answers_pings as answers_pings
+    from preheat.protocol import inference_protocol as inference_protocol
+
+_MODULES = {
+    "ModelHost": "preheat.host",
+    "answers_pings": "preheat.pings",
+    "inference_protocol": "preheat.protocol",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'preheat' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_MODULES[name]), name)

@@ -88,7 +88,7 @@ class Manifest(Frozen):
     priority: int = 0
     """Among models that are to be loaded at one time, the higher goes first."""
     required: bool = False
-    """Whether an environment without this model is worth nothing."""
+    """Whether an environment in which this model fails is to be replaced: see docs/decisions on required models."""
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     golden: GoldenSpec

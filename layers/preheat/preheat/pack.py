@@ -47,6 +47,26 @@ def pack_folders(root: str | os.PathLike[str]) -> list[str]:
     return [folder for folder in folders if os.path.isfile(os.path.join(folder, FILE_NAME))]
 
 
+def read_packs(root: str) -> tuple[list[Pack], dict[str, str]]:
+    """What can be read below a folder, and why the rest cannot, by the folder's name."""
+    packs: dict[str, Pack] = {}
+    unreadable: dict[str, str] = {}
+    for folder in pack_folders(root):
+        try:
+            pack = read_pack(folder)
+        except PackError as error:
+            unreadable[folder.rsplit("/", 1)[-1]] = str(error)
+            continue
+        if pack.name in packs:
+            raise PackError(f"{folder} and {packs[pack.name].folder} are both named {pack.name}; rename one")
+        packs[pack.name] = pack
+    if not packs and not unreadable:
+        raise PackError(
+            f"no packs in {root}; make one with `preheat pack`, or name another folder by PREHEAT_MODELS"
+        )
+    return list(packs.values()), unreadable
+
+
 def check_files(pack: Pack) -> None:
     """Compare each file's size and SHA-256 with the manifest's; PackError names the first that differs."""
     sizes = {name: _size(pack, name) for name in pack.manifest.files}

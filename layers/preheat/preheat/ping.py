@@ -44,12 +44,16 @@ class Ping(Frozen):
     """Wall-clock instant, Unix ms, at which every ping of the round lets go; one in the past answers at once."""
     models: Mapping[str, Level] = MappingProxyType({})
     """The level wanted of each named model; none named means the environment's own eager set."""
+    departures: int = 0
+    """How many environments the sender knows to have left for want of a required model: after two, none does."""
 
     def to_event(self) -> dict[str, Any]:
         """The JSON payload of the invocation."""
         body: dict[str, Any] = {"version": VERSION, "release_at_ms": self.release_at_ms}
         if self.models:
             body["models"] = {name: level.name for name, level in self.models.items()}
+        if self.departures:
+            body["departures"] = self.departures
         return {"preheat": body}
 
     @staticmethod
@@ -58,9 +62,9 @@ class Ping(Frozen):
         body = event["preheat"]
         if not isinstance(body, dict):
             raise PingError(f"preheat must be an object, was: {body!r}")
-        if unknown := body.keys() - {"version", "release_at_ms", "models"}:
+        if unknown := body.keys() - {"version", "release_at_ms", "models", "departures"}:
             raise PingError(
-                f"preheat has unknown fields {sorted(unknown)}; allowed: version, release_at_ms, models"
+                f"preheat has unknown fields {sorted(unknown)}; allowed: version, release_at_ms, models, departures"
             )
         if (version := body.get("version")) != VERSION:
             raise PingError(f"preheat.version must be {VERSION}, was: {version!r}")
@@ -74,8 +78,13 @@ class Ping(Frozen):
         models = body.get("models", {})
         if not isinstance(models, dict):
             raise PingError(f"preheat.models must map model names to levels, was: {models!r}")
+        departures = body.get("departures", 0)
+        if isinstance(departures, bool) or not isinstance(departures, int) or departures < 0:
+            raise PingError(f"preheat.departures must be a count, was: {departures!r}")
         return Ping(
-            release_at_ms=int(release_at_ms), models={name: _level(name, v) for name, v in models.items()}
+            release_at_ms=int(release_at_ms),
+            models={name: _level(name, v) for name, v in models.items()},
+            departures=departures,
         )
 
 
@@ -123,6 +132,8 @@ class Reply(Frozen):
         body = payload.get("preheat") if isinstance(payload, dict) else None
         if not isinstance(body, dict) or body.get("version") != VERSION:
             raise PingError(f"not a reply of ping contract {VERSION}: {str(payload)[:200]!r}")
+        if "error" in body:
+            raise PingError(f"the function refused the ping: {body['error']}")
         try:
             models = {
                 name: ModelReport(**{**report, "level": _level(name, report["level"])})
@@ -131,6 +142,11 @@ class Reply(Frozen):
             return Reply(**{k: v for k, v in body.items() if k not in ("version", "models")}, models=models)
         except (TypeError, KeyError, AttributeError) as error:
             raise PingError(f"a reply of ping contract {VERSION} with unusable fields: {error}") from error
+
+
+def refusal(error: PingError) -> dict[str, Any]:
+    """The answer to a malformed ping: an ordinary result, since an invocation error would set off alarms."""
+    return {"preheat": {"version": VERSION, "error": str(error)}}
 
 
 def _level(model: str, name: Any) -> Level:

@@ -1,0 +1,288 @@
+"""The models of one execution environment: which are loaded, when, and within what memory."""
+
+from __future__ import annotations
+
+from threading import RLock
+
+from preheat.choice import eager_set, fits_init, order, victims
+from preheat.departures import MOST, Departures
+from preheat.engines import open_session
+from preheat.life import Life
+from preheat.loading import import_all, side_by_side
+from preheat.model import HostedModel, Quarantined
+from preheat.pack import read_packs
+from preheat.ping import Level, ModelReport
+from preheat.record import ColdStart, cold_start_line, quarantine_line
+from preheat.settings import ON_DEMAND
+from preheat.surroundings import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from preheat.pack import Pack
+    from preheat.surroundings import Surroundings
+    from preheat.tensor import Tensor
+
+SLOWNESS = 2.0
+"""A first guess at this environment's load times over those of the machine that built the pack."""
+
+
+class UnknownModel(KeyError):
+    """A name that no pack of this function has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class NotReady(RuntimeError):
+    """A sound model that cannot be served now; the text says why."""
+
+
+class RequiredModelFailed(RuntimeError):
+    """INIT is to fail, since a model without which this environment must not serve has failed."""
+
+
+class ModelHost(dict[str, "Served"]):
+    """Models by name. Made once, at module level, so that what is eager is loaded while INIT runs."""
+
+    def __init__(
+        self,
+        packs: Iterable[Pack],
+        surroundings: Surroundings,
+        opener: Callable[[Pack], Any] = open_session,
+        departures: Departures | None = None,
+    ) -> None:
+        settings = surroundings.settings
+        self.settings, self._surroundings, self.clock = settings, surroundings, surroundings.clock()
+        self.began_s = self.clock.steady_s()
+        self._models = {pack.name: HostedModel(pack, self.clock.steady_s, opener) for pack in packs}
+        super().__init__({name: Served(self, model) for name, model in self._models.items()})
+        self.unreadable: dict[str, str] = {}
+        self.life = Life()
+        self.departures = departures or Departures(settings.function, settings.version)
+        self.load_ms = self.init_ms = 0.0
+        self._lock = RLock()
+        self._told: set[str] = set()
+
+    @classmethod
+    def from_packs(
+        cls, folder: str = "models", *, beside: Iterable[str] = (), surroundings: Surroundings | None = None
+    ) -> ModelHost:
+        """Find the packs below a folder (PREHEAT_MODELS names another) and load the eager ones.
+
+        `beside` names modules that the handler imports: they are imported while the models load. Raises PackError
+        where there are no packs, RequiredModelFailed where INIT must not succeed.
+        """
+        surroundings = surroundings or Process()
+        root = surroundings.settings.folder(folder)
+        packs, unreadable = read_packs(root)
+        host = cls(packs, surroundings)
+        host.unreadable = unreadable
+        host.initialise(beside)
+        return host
+
+    def __missing__(self, name: str) -> Served:
+        if name in self.unreadable:
+            raise Quarantined(self.unreadable[name])
+        raise UnknownModel(f"no model {name!r}; there are {', '.join(sorted(self))}")
+
+    def eager(self) -> list[str]:
+        """The models to have ready ahead of requests, most urgent first."""
+        if not self.settings.hot:
+            return []
+        return eager_set((model.candidate() for model in self._sound()), self.settings.memory_mb)
+
+    def initialise(self, beside: Iterable[str] = ()) -> None:
+        """INIT: load and verify the eager models side by side, on demand as far as its 10 s go."""
+        begun_s = self.clock.steady_s()
+        limit_s = self.settings.init_s if self.settings.initialization == ON_DEMAND else float("inf")
+        modules = tuple(beside)
+
+        def step(name: str) -> None:
+            model = self._models[name]
+            if fits_init(model.candidate().load_ms, self._slowness(), self.clock.steady_s(), limit_s):
+                self._make_hot(model, self.settings.warm_up_s)
+
+        side_by_side(self.eager(), step, (lambda: import_all(modules)) if modules else None)
+        for name, reason in self.unreadable.items():
+            self._tell(name, "", reason)
+        now_s = self.clock.steady_s()
+        self.load_ms, self.init_ms = (now_s - begun_s) * 1e3, now_s * 1e3
+        self.life.initialised(now_s)
+        if self.settings.initialization != ON_DEMAND and (reason := self.failed_required()):
+            raise RequiredModelFailed(reason)
+
+    def warm(self, wanted: Mapping[str, Level], deadline_s: float) -> None:
+        """Bring each named model to its level, or the eager set to HOT, as far as the time goes."""
+        levels = dict(wanted) or dict.fromkeys(self.eager(), Level.HOT)
+        keep = {name for name, level in levels.items() if level >= Level.LOADED}
+        for candidate in order(model.candidate() for model in self._sound() if model.name in levels):
+            if (left_s := deadline_s - self.clock.steady_s()) <= 0:
+                return
+            self._bring(
+                self._models[candidate.name],
+                levels[candidate.name],
+                min(self.settings.warm_up_s, left_s),
+                keep,
+            )
+
+    def report(self) -> dict[str, ModelReport]:
+        """Every model as it is now."""
+        unreadable = {
+            name: ModelReport(level=Level.COLD, version="", problem=reason)
+            for name, reason in self.unreadable.items()
+        }
+        return {name: model.report() for name, model in self._models.items()} | unreadable
+
+    def unready(self) -> dict[str, str]:
+        """Why the environment is not ready: models that failed, and eager ones that are not hot yet."""
+        failed = {model.name: model.problem for model in self._models.values() if model.problem}
+        cold = {
+            name: f"{self._models[name].level.name}, not HOT yet"
+            for name in self.eager()
+            if self._models[name].level < Level.HOT
+        }
+        return self.unreadable | failed | cold
+
+    def failed_required(self) -> str:
+        """Why this environment must not serve: its required models that failed; empty where none did."""
+        failed = [model for model in self._models.values() if model.problem and model.manifest.required]
+        return "; ".join(f"required model {model.name} failed: {model.problem}" for model in failed)
+
+    def leave_if_worthless(self, departures_seen: int) -> None:
+        """End the process where a required model failed on demand, unless that was tried often enough."""
+        reason = self.failed_required()
+        if reason and max(departures_seen, self.departures.count()) < MOST and self.departures.add():
+            self._surroundings.leave(reason)
+
+    def begin_invocation(self, *, ping: bool) -> bool:
+        """Count an invocation, before its handler runs; whether it is the environment's first."""
+        waited = self.life.begins(self.clock.steady_s(), ping=ping)
+        if not waited:
+            return False
+        start = ColdStart(
+            environment=self.life.environment,
+            function=self.settings.function,
+            version=self.settings.version,
+            initialization=self.settings.initialization,
+            waited=waited,
+            import_ms=round(self.began_s * 1e3, 3),
+            load_ms=round(self.load_ms, 3),
+            first_answer_ms=max((model.first_answer_ms for model in self._models.values()), default=0.0),
+            init_ms=round(self.init_ms, 3),
+            models=self.report(),
+        )
+        self._surroundings.say(cold_start_line(start, self.clock.wall_s()))
+        return True
+
+    def answer(self, model: HostedModel, inputs: Mapping[str, Tensor | Any]) -> dict[str, Tensor]:
+        """A request's answer, by a model that is verified first where it is not yet."""
+        with self._lock:
+            model.in_use += 1
+        try:
+            if model.level < Level.HOT:
+                self._make_hot(model, self.settings.warm_up_s)
+                if model.level < Level.HOT and not model.problem:
+                    raise NotReady(
+                        f"{model.name} is {model.level.name}: its warm-up was not done in time; ask again"
+                    )
+            return model.run(inputs)
+        finally:
+            with self._lock:
+                model.in_use -= 1
+
+    def _bring(self, model: HostedModel, level: Level, warm_up_s: float, keep: set[str]) -> None:
+        try:
+            if level == Level.HOT:
+                self._make_hot(model, warm_up_s, keep)
+            elif level >= Level.LOADED:
+                with self._lock:
+                    self._make_room(model, keep)
+                    model.load()
+            elif level == Level.CACHED:
+                model.cache()
+            else:
+                with self._lock:
+                    if not model.in_use:
+                        model.unload()
+        except NotReady:
+            return  # its level in the reply says so
+        self._tell_if_failed(model)
+
+    def _make_hot(self, model: HostedModel, warm_up_s: float, keep: Iterable[str] = ()) -> None:
+        with self._lock:
+            self._make_room(model, keep)
+        model.make_hot(warm_up_s)
+        self._tell_if_failed(model)
+
+    def _make_room(self, model: HostedModel, keep: Iterable[str]) -> None:
+        """Evict what is worth least, under the lock, until the model fits; NotReady where it cannot."""
+        if model.holds_memory or model.problem:
+            return
+        resident = [other for other in self._models.values() if other.holds_memory]
+        need_mb = (
+            model.manifest.memory_mb
+            + sum(other.manifest.memory_mb for other in resident)
+            - self.settings.memory_mb
+        )
+        if need_mb > 0:
+            busy = {other.name for other in resident if other.in_use} | set(keep)
+            chosen = victims((other.candidate() for other in resident), busy, need_mb)
+            if chosen is None:
+                raise NotReady(
+                    f"{model.name} needs {model.manifest.memory_mb:g} MB; the budget of {self.settings.memory_mb:g} MB "
+                    f"(PREHEAT_MEMORY_MB) has no room beside {', '.join(sorted(busy)) or 'nothing'}"
+                )
+            for name in chosen:
+                self._models[name].unload()
+        model.holds_memory = True
+
+    def _slowness(self) -> float:
+        """This environment's load times over the build machine's, the worst so far."""
+        loaded = [
+            model for model in self._models.values() if model.load_ms and model.manifest.measured.load_ms
+        ]
+        return max((model.load_ms / model.manifest.measured.load_ms for model in loaded), default=SLOWNESS)
+
+    def _sound(self) -> Iterator[HostedModel]:
+        return (model for model in self._models.values() if not model.problem)
+
+    def _tell_if_failed(self, model: HostedModel) -> None:
+        if model.problem:
+            self._tell(model.name, model.manifest.version, model.problem)
+
+    def _tell(self, name: str, version: str, reason: str) -> None:
+        if name not in self._told:
+            self._told.add(name)
+            self._surroundings.say(
+                quarantine_line(self.settings.function, name, version, reason, self.clock.wall_s())
+            )
+
+
+class Served:
+    """One model as a handler sees it."""
+
+    def __init__(self, host: ModelHost, model: HostedModel) -> None:
+        self._host, self._model = host, model
+
+    @property
+    def manifest(self) -> Any:
+        return self._model.manifest
+
+    @property
+    def level(self) -> Level:
+        return self._model.level
+
+    @property
+    def problem(self) -> str:
+        """Why it is in quarantine; empty when it is sound."""
+        return self._model.problem
+
+    def run(self, inputs: Mapping[str, Tensor | Any]) -> dict[str, Tensor]:
+        """Every output by name, for Tensors or numpy arrays by input's name.
+
+        Loads and verifies the model first where it is not hot. Raises Quarantined, NotReady, EngineError.
+        """
+        return self._host.answer(self._model, inputs)

@@ -1,0 +1,55 @@
+"""Several steps side by side in threads, most urgent first; engines and hashing release the GIL."""
+
+from __future__ import annotations
+
+import os
+from threading import Lock, Thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+
+def side_by_side(
+    names: Sequence[str], step: Callable[[str], None], meanwhile: Callable[[], None] | None = None
+) -> None:
+    """Take every name through `step`, at most a thread a core, while this thread does `meanwhile`.
+
+    Whatever a step or `meanwhile` raises is raised when the others are done.
+    """
+    if meanwhile is None and len(names) < 2:
+        for name in names:
+            step(name)
+        return
+    queue, lock, errors = iter(names), Lock(), list[BaseException]()
+
+    def work() -> None:
+        while True:
+            with lock:
+                name = next(queue, None)
+            if name is None:
+                return
+            try:
+                step(name)
+            except BaseException as error:
+                errors.append(error)
+
+    threads = [Thread(target=work, daemon=True) for _ in range(min(len(names), os.cpu_count() or 1))]
+    for thread in threads:
+        thread.start()
+    try:
+        if meanwhile is not None:
+            meanwhile()
+    finally:
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise errors[0]
+
+
+def import_all(modules: Iterable[str]) -> None:
+    """What a handler will import, imported now."""
+    from importlib import import_module
+
+    for module in modules:
+        import_module(module)

@@ -1,0 +1,159 @@
+"""One model of an environment: its session, how warm it is, and why it may not be served."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from preheat.choice import Candidate
+from preheat.engines import EngineError, open_session
+from preheat.golden import read_golden
+from preheat.manifest import PackError
+from preheat.pack import check_files
+from preheat.ping import Level, ModelReport
+from preheat.warmup import WarmUp, warm_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from preheat.engines import Session
+    from preheat.manifest import Manifest
+    from preheat.pack import Pack
+    from preheat.tensor import Tensor
+
+    Opener = Callable[[Pack], Session]
+
+MOST_LATE = 2
+"""A model whose warm-up passes its deadline this many times in a row is given up."""
+
+
+class Quarantined(RuntimeError):
+    """A model that failed and is never served; the text says why."""
+
+
+class HostedModel:
+    """A pack with what this environment has made of it. Not for use by hand: a host gives and takes its memory."""
+
+    def __init__(self, pack: Pack, clock_s: Callable[[], float], opener: Opener = open_session) -> None:
+        self.pack = pack
+        self.level = Level.COLD
+        self.problem = ""
+        self.in_use = 0
+        self.holds_memory = False
+        """Whether the budget counts it: from before it is loaded until it is given up."""
+        self.load_ms = self.first_answer_ms = self.steady_ms = 0.0
+        self._clock_s, self._opener = clock_s, opener
+        self._session: Session | None = None
+        self._checked = False
+        self._late = 0
+        self._lock = Lock()
+
+    @property
+    def name(self) -> str:
+        return self.pack.manifest.name
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.pack.manifest
+
+    def candidate(self) -> Candidate:
+        """What the choice of models goes by: load time as learnt here, else as the pack says."""
+        manifest = self.manifest
+        return Candidate(
+            name=manifest.name,
+            traffic_share=manifest.traffic_share,
+            load_ms=self.load_ms or manifest.measured.load_ms or 1.0,
+            memory_mb=manifest.memory_mb,
+            priority=manifest.priority,
+            required=manifest.required,
+        )
+
+    def report(self) -> ModelReport:
+        """The model as a ping's reply names it."""
+        return ModelReport(
+            level=self.level,
+            version=self.manifest.version,
+            load_ms=round(self.load_ms, 3),
+            first_answer_ms=round(self.first_answer_ms, 3),
+            steady_ms=round(self.steady_ms, 3),
+            memory_mb=self.manifest.memory_mb if self._session is not None else 0.0,
+            problem=self.problem,
+        )
+
+    def cache(self) -> None:
+        """Bring the files into the page cache by checking their hashes."""
+        if self.level < Level.CACHED and not self.problem:
+            self._guarded(self._check)
+
+    def load(self) -> None:
+        """Check the files and open a session; a failure is a quarantine."""
+        with self._lock:
+            if self.level < Level.LOADED and not self.problem:
+                self._guarded(self._load)
+
+    def make_hot(self, warm_up_s: float) -> None:
+        """Load and warm up by the golden questions; a wrong answer is a quarantine, a late one is tried once more."""
+        self.load()
+        with self._lock:
+            if self.level != Level.HOT and not self.problem:
+                self._guarded(lambda: self._verify(warm_up_s))
+
+    def unload(self) -> None:
+        """Give the memory back; the files stay in the page cache as long as the kernel likes."""
+        session, self._session = self._session, None
+        self.holds_memory = False
+        self.level = min(self.level, Level.CACHED)
+        if session is not None:
+            session.close()
+
+    def quarantine(self, reason: str) -> None:
+        """Never serve it again in this environment."""
+        self.problem = reason
+        self.unload()
+        self.level = Level.COLD
+
+    def run(self, inputs: Mapping[str, Tensor | Any]) -> dict[str, Tensor]:
+        """Every output by name; the model must be hot."""
+        if self.problem or self._session is None:
+            raise Quarantined(self.problem or f"{self.name} is {self.level.name}, not HOT")
+        return self._session.run(inputs)
+
+    def _check(self) -> None:
+        if not self._checked:
+            check_files(self.pack)
+            self._checked = True
+        self.level = max(self.level, Level.CACHED)
+
+    def _load(self) -> None:
+        begun_s = self._clock_s()
+        self._check()
+        self._session = self._opener(self.pack)
+        self.load_ms = (self._clock_s() - begun_s) * 1e3
+        self.level = Level.LOADED
+
+    def _verify(self, warm_up_s: float) -> None:
+        assert self._session is not None
+        deadline_s = self._clock_s() + warm_up_s
+        done: WarmUp = warm_up(
+            self._session, read_golden(self.pack), self.manifest.golden, self._clock_s, deadline_s
+        )
+        self.first_answer_ms = self.first_answer_ms or done.first_answer_ms
+        self.steady_ms = done.steady_ms
+        self._late = self._late + 1 if done.late else 0
+        if self._late >= MOST_LATE:
+            cases = self.manifest.golden.cases
+            self.quarantine(
+                f"warm-up took longer than {warm_up_s:g} s: {done.asked} of {cases} golden questions answered"
+            )
+        elif done.problem:
+            self.quarantine(done.problem)
+        elif not done.late:
+            self.level = Level.HOT
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Whatever a pack, an engine or the file system raises is this model's alone."""
+        try:
+            step()
+        except (PackError, EngineError, OSError, MemoryError) as error:
+            self.quarantine(str(error) or type(error).__name__)

@@ -1,0 +1,75 @@
+"""What the user and Lambda say of an environment, from its variables."""
+
+from __future__ import annotations
+
+import os
+
+from preheat.frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RESERVE_MB = 128.0
+"""What the interpreter, the engine and a handler's own imports take before any model; measured in docs/runtime.md."""
+ON_DEMAND, PROVISIONED, SNAP_START = "on-demand", "provisioned-concurrency", "snap-start"
+
+
+class SettingError(ValueError):
+    """A variable of the environment that cannot be used."""
+
+
+class Settings(Frozen):
+    """How an environment is to keep its models."""
+
+    hot: bool = True
+    """Whether models are loaded ahead of requests; False loads each at its first use (development)."""
+    memory_mb: float = float("inf")
+    """What all loaded models together may take."""
+    models: str = ""
+    """The folder of packs; empty leaves it to the code."""
+    warm_up_s: float = 5.0
+    """How long one model's warm-up may go on."""
+    init_s: float = 8.0
+    """Until when in INIT a load may begin, and be expected to end: Lambda stops an on-demand INIT at 10 s and runs it
+    again inside the first request (Lambda Developer Guide, "Lambda execution environment lifecycle")."""
+    initialization: str = ON_DEMAND
+    function: str = "local"
+    version: str = "$LATEST"
+    root: str = "."
+
+    @staticmethod
+    def of(variables: Mapping[str, str]) -> Settings:
+        """Read and validate; raises SettingError."""
+        mode = variables.get("PREHEAT_MODE", "hot")
+        if mode not in ("hot", "cold"):
+            raise SettingError(f"PREHEAT_MODE must be hot or cold, was: {mode!r}")
+        function_mb = _amount(variables, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", float("inf"))
+        return Settings(
+            hot=mode == "hot",
+            memory_mb=_amount(variables, "PREHEAT_MEMORY_MB", max(function_mb - RESERVE_MB, 0.0)),
+            models=variables.get("PREHEAT_MODELS", ""),
+            warm_up_s=_amount(variables, "PREHEAT_WARM_UP_S", Settings._defaults["warm_up_s"]),
+            init_s=_amount(variables, "PREHEAT_INIT_S", Settings._defaults["init_s"]),
+            initialization=variables.get("AWS_LAMBDA_INITIALIZATION_TYPE", ON_DEMAND),
+            function=variables.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
+            version=variables.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            root=variables.get("LAMBDA_TASK_ROOT", "."),
+        )
+
+    def folder(self, asked: str) -> str:
+        """Where the packs are: PREHEAT_MODELS, else what the code asks for; relative to the function's package."""
+        return os.path.join(self.root, self.models or asked)
+
+
+def _amount(variables: Mapping[str, str], name: str, default: float) -> float:
+    text = variables.get(name, "")
+    if not text:
+        return default
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < float("inf"):
+        raise SettingError(f"{name} must be a number of at least 0, was: {text!r}")
+    return amount
