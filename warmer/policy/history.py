@@ -10,25 +10,50 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 """Of the row's layout. A row of another version is as good as none: what matters in it is read from CloudWatch anew."""
 
-WINDOW_S = 300.0
-WINDOWS = 36
+
+def _levels() -> NDArray[np.int64]:
+    """Slots 1 to 12 each, then in steps of a quarter up to past 10,000: a cap below the largest burst ruins timers
+    that fire a thousand calls at once."""
+    levels = list(range(1, 13))
+    while levels[-1] < 10_000:
+        levels.append(round(levels[-1] * 1.25))
+    return np.array(levels, np.int64)
+
+
+LEVELS = _levels()
+"""(levels,) slots at which need is counted; `need >= LEVELS[i]` is level i."""
+AGE_EDGES_S = np.array([330.0, 660.0, 1260.0, 2460.0, 4860.0, 9660.0])
+"""Edges between the bins of how long a slot has been idle; the first ends where no idle environment is sure to live."""
+BINS = len(AGE_EDGES_S) + 1
+INTERVALS = 31
+"""Rounds are counted by the minutes since the round before, 0 to 30, for how long idle environments live."""
 
 LAYOUT = np.dtype(
     [
         ("watermark_s", "f8"),  # instant of the last cycle that was absorbed; 0: nothing yet
-        ("demand_until_s", "f8"),  # end of the last minute of CloudWatch's that was absorbed
-        ("peaks", "f4", (WINDOWS,)),  # peak concurrency by window of WINDOW_S, newest last
-        ("busy", "f4"),  # mean concurrency of the last windows
-        ("rate_s", "f4"),  # requests a second
+        ("folded_s", "f8"),  # end of the last stretch of which need is counted below
+        ("demand_s", "f8"),  # end of the last minute of CloudWatch's that was read
+        ("first_s", "f8"),  # when the target was first looked at
+        ("events", "f4", (len(LEVELS), BINS)),  # decayed: times that level was needed again at that idle age
+        ("exposure_s", "f4", (len(LEVELS), BINS)),  # decayed: time that level spent at that idle age
+        ("idle_s", "f4", (len(LEVELS),)),  # since that level was last needed, at folded_s
+        ("peak", "f4"),  # slowly decaying maximum of need
+        ("rate_s", "f4"),  # requests a second, decayed over an hour
+        ("busy", "f4"),  # concurrency of the quietest of the last minutes read
         ("duration_s", "f4"),
         ("init_s", "f4"),  # learned from replies; 0: not yet
-        ("spread_s", "f4"),  # jitter of pings' travel; 0: not yet
+        ("jitter_s", "f4"),  # mean of pings' travel beyond the least; 0: not yet
         ("round_s", "f8"),  # instant of the last round that was sent
-        ("pinged", "i4"),  # environments it reached
+        ("reached", "i4"),  # on-demand environments it reached
+        ("trials", "f4", (INTERVALS,)),  # decayed: idle environments awaited after so many minutes …
+        ("deaths", "f4", (INTERVALS,)),  # … and those of them that were gone
         ("provisioned", "i4"),  # provisioned concurrency asked for last
+        ("settling", "?"),  # whether it is still being allocated
+        ("spent_usd", "f8"),  # this month's, as planned
+        ("month", "i4"),
     ]
 )
 
@@ -42,7 +67,9 @@ class History:
     @staticmethod
     def blank(targets: int) -> History:
         """What is known of targets nobody has looked at: nothing."""
-        return History(np.zeros(targets, LAYOUT))
+        columns = np.zeros(targets, LAYOUT)
+        columns["idle_s"] = AGE_EDGES_S[-1]
+        return History(columns)
 
     @staticmethod
     def stack(rows: Sequence[bytes | None]) -> History:
@@ -55,7 +82,7 @@ class History:
 
     def rows(self) -> list[bytes]:
         """One small value a target, for a store to keep: a version byte, then the packed columns."""
-        return [bytes([VERSION]) + zlib.compress(row.tobytes()) for row in self.columns]
+        return [bytes([VERSION]) + zlib.compress(row.tobytes(), 1) for row in self.columns]
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -67,3 +94,7 @@ class History:
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> History:
         """The history of some of the targets."""
         return History(self.columns[np.asarray(rows, np.int64)])
+
+    def put(self, rows: Sequence[int] | NDArray[np.int64], some: History) -> None:
+        """Write the history of some of the targets into this one, which is whoever keeps it's own."""
+        self.columns[np.asarray(rows, np.int64)] = some.columns

@@ -1,22 +1,33 @@
-"""The policy: keep by pings what recent peaks justify, by provisioned concurrency what is busy past break-even."""
+"""The policy: slot by slot the cheapest of nothing, a ping and provisioned concurrency.
+
+look: which facts are worth their price; absorb: the fold; plan: how deep, how long held, when again, within limits.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from warmer.policy.history import WINDOW_S, WINDOWS, History
-from warmer.policy.plans import Batch, Bools, Looks, Plans, column
-from warmer.policy.values import Capacity, Configured, Demand, Facts, Prices, Reason, RoundReport, Terms
+from warmer.policy.absorb import absorb
+from warmer.policy.depth import Depth, best_depth
+from warmer.policy.economics import Economics, best_hold_s, busy_servers, jitter_s, ping_usd
+from warmer.policy.history import History
+from warmer.policy.lifetime import best_minutes, death_probability
+from warmer.policy.limits import Limits
+from warmer.policy.plans import Batch, Bools, Floats, Ints, Looks, Plans, column
+from warmer.policy.values import Facts, Reason, Terms
 
-INTERVAL_S = 300.0
-READ_EVERY_S = 1800.0
-HEADROOM = 1.25
-BLANK_DEPTH = 2
-BREAK_EVEN = 0.6
+FIRST_READ_S, READ_EVERY_S, READ_BUSY_S = 1200.0, 7200.0, 900.0
+REBUILD_S = 86400.0
+"""A day of minutes costs no more to read than one."""
+TIMERS_MINUTES = 5
+QUIET_MINUTE = 3
+"""Timers fire at minutes 0, 5, 10 …: rounds go out between."""
+EARLY_S, LATE_S = 3.0, 57.0
+"""Timers fire at second 0: a round that would go out then waits."""
+EXPLORERS = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,112 +35,125 @@ class Preheat:
     """This package's policy, a `Policy[History]`."""
 
     def look(self, batch: Batch[History], terms: Terms) -> Looks:
-        until = batch.history["demand_until_s"]
-        stale = batch.now_s - until >= READ_EVERY_S
-        oldest = batch.now_s - WINDOWS * WINDOW_S
+        history, now = batch.history, batch.now_s
+        known = now - np.where(history["first_s"] > 0, history["first_s"], now)
+        every = np.clip(known, FIRST_READ_S, READ_EVERY_S)
+        busy = (history["provisioned"] > 0) | (history["busy"] > 0.6)
+        every = np.where(busy, READ_BUSY_S, every)
+        if not terms.announces:
+            every = np.minimum(every, READ_BUSY_S)
+        until = history["demand_s"]
+        since = np.where(until > 0, until, now - REBUILD_S)
         return Looks(
-            demand_since_s=np.where(stale, np.maximum(until, oldest), np.nan),
-            announced_since_s=batch.history["watermark_s"].astype(np.float64),
-            capacity=batch.history["provisioned"] > 0,
+            demand_since_s=np.where(now - until >= every, since, np.nan),
+            announced_since_s=history["watermark_s"].astype(np.float64),
+            capacity=(history["provisioned"] > 0) | history["settling"],
         )
 
     def absorb(self, batch: Batch[History], facts: Facts) -> History:
-        columns = batch.history.columns.copy()
-        for row, configured in enumerate(batch.configured):
-            _absorb_one(columns[row], configured, facts)
-        return History(columns)
+        return absorb(batch, facts)
 
     def plan(self, batch: Batch[History], terms: Terms) -> Plans:
-        history, n = batch.history, len(batch.configured)
-        peak = history["peaks"].max(axis=1)
-        unknown = history["demand_until_s"] == 0
-        wanted = np.where(peak > 0, np.ceil(peak * HEADROOM) + 1, 0)
-        wanted = np.where(unknown, BLANK_DEPTH, wanted).astype(np.int64)
-        floor = column(batch.configured, lambda c: _floor(c, batch.now_s), np.int64)
-        ceiling = column(batch.configured, lambda c: c.objective.ceiling, np.int64)
-        busy = np.floor(history["busy"] / BREAK_EVEN).astype(np.int64)
-        provisioned = np.where(busy > 0, np.minimum(busy, ceiling), 0)
-        unread = column(batch.configured, lambda c: c.target in batch.unread, np.bool_)
-        change = (provisioned != history["provisioned"]) & ~unread
-        pings = np.minimum(np.maximum(wanted, floor), ceiling)
-        saved = np.minimum(peak, pings)
-        v = column(batch.configured, _cold_start_usd)
+        history, configured = batch.history, batch.configured
+        money = Economics.of(configured, history, terms)
+        minutes, exploring = _interval(batch, money, terms)
+        gone, _ = death_probability(history)
+        depth = best_depth(
+            history,
+            money,
+            minutes.astype(np.float64) * 60.0,
+            gone[np.arange(len(history)), minutes],
+            batch.now_s,
+            terms,
+        )
+        limits = Limits.of(batch, money, terms)
+        wanted = limits.bounded(depth.pings)
+        late = batch.now_s - history["round_s"] >= (minutes - 1.5) * 60.0
+        grown = wanted > history["reached"]
+        pings = np.where(late | grown, wanted, 0)
+        provisioned, settling = _provisioned(batch, limits)
+        held = np.where(pings > 0, np.maximum(provisioned, history["provisioned"]), 0)
+        unread = column(configured, lambda c: c.target in batch.unread, np.bool_)
+        hold = best_hold_s(
+            pings.astype(np.float64), jitter_s(history), history["rate_s"].astype(np.float64), money
+        )
+        change = (provisioned != history["provisioned"]) & ~settling & ~unread
+        again = np.where(pings > 0, batch.now_s, np.maximum(history["round_s"], batch.now_s - minutes * 60.0))
         return Plans(
-            pings=pings,
-            hold_s=np.full(n, 0.04),
-            delay_s=np.zeros(n),
+            pings=pings + held,
+            hold_s=hold,
+            delay_s=np.full(len(history), _wait_s(batch.now_s)),
             provisioned=np.where(change, provisioned, -1),
-            next_look_s=np.full(n, batch.now_s + INTERVAL_S),
-            reason=_reasons(
-                (
-                    (Reason.UNKNOWN, unread),
-                    (Reason.FLOOR, floor > wanted),
-                    (Reason.CEILING, wanted > ceiling),
-                    (Reason.NO_HISTORY, unknown),
-                    (Reason.PROVISIONED_PAYS, provisioned > 0),
-                    (Reason.PINGS_PAY, wanted > 0),
-                )
-            ),
-            cost_usd=(peak - saved) * v,
-            cold_starts=peak - saved,
-            cost_without_usd=peak * v,
-            cold_starts_without=peak.astype(np.float64),
-            basis=["prior" if blank else "recent peaks" for blank in unknown.tolist()],
+            next_look_s=_next_look(again, batch.now_s, minutes),
+            reason=_reasons(batch, depth, limits, provisioned, unread, settling, exploring),
+            cost_usd=depth.cost_usd,
+            cold_starts=depth.cold_starts,
+            cost_without_usd=depth.cost_without_usd,
+            cold_starts_without=depth.cold_starts_without,
+            basis=["prior" if blank else "need by idle age" for blank in (history["peak"] == 0).tolist()],
         )
 
 
-def _reasons(decided: Sequence[tuple[Reason, Bools]]) -> list[Reason]:
-    """The first of the tests that holds, a reason a target."""
-    codes = np.select([holds for _, holds in decided], range(len(decided)), len(decided))
-    names = [*(reason for reason, _ in decided), Reason.COLD_IS_CHEAPER]
-    return [names[code] for code in codes.tolist()]
+def _interval(batch: Batch[History], money: Economics, terms: Terms) -> tuple[Ints, Bools]:
+    """Minutes until the next round, and which targets try a longer one than is known to be safe."""
+    history = batch.history
+    reached = np.maximum(history["reached"].astype(np.float64), 1.0)
+    hold = best_hold_s(reached, jitter_s(history), history["rate_s"].astype(np.float64), money)
+    price = ping_usd(hold, reached, money, terms)
+    best, trial = best_minutes(history, price, money.init_usd)
+    # which targets try is drawn by their own numbers and the day, so that a run can be repeated
+    lot = (history["first_s"] + history["round_s"] * 7 + np.arange(len(history)) * 0.618034) % 1.0
+    exploring = (trial > 0) & (lot < EXPLORERS)
+    return np.where(exploring, trial, best), exploring
 
 
-def _floor(configured: Configured, now_s: float) -> int:
-    minute, day = int(now_s // 60 % 1440), int(now_s // 86400 + 3) % 7
-    inside = (
-        w.floor
-        for w in configured.objective.windows
-        if day in w.days and w.from_minute <= minute < w.until_minute
+def _provisioned(batch: Batch[History], limits: Limits) -> tuple[Ints, Bools]:
+    busy = busy_servers(batch.history["busy"].astype(np.float64))
+    settling = batch.history["settling"].astype(np.bool_)
+    return np.minimum(busy, limits.ceiling), settling
+
+
+def _wait_s(now_s: float) -> float:
+    second = now_s % 60.0
+    if second < EARLY_S:
+        return EARLY_S - second
+    return 60.0 + EARLY_S - second if second > LATE_S else 0.0
+
+
+def _next_look(after_s: Floats, now_s: float, minutes: Ints) -> Floats:
+    """Start of the minute in which the next round is due: never later than the interval, and not a timers' minute."""
+    minute = np.floor(after_s / 60.0) + minutes
+    off = minute % TIMERS_MINUTES
+    short = np.where(
+        minutes <= TIMERS_MINUTES, (off - QUIET_MINUTE) % TIMERS_MINUTES, np.where(off == 0, 1, 0)
     )
-    return max(configured.objective.floor, *inside, 0)
+    start: Floats = np.maximum(minute - short, np.floor(now_s / 60.0) + 1) * 60.0
+    return start
 
 
-def _cold_start_usd(configured: Configured) -> float:
-    facts = configured.facts
-    run = Prices.of(facts.architecture).on_demand_gb_s
-    return configured.objective.cold_start_cost_usd + facts.init_s * facts.memory_mb / 1024 * run
-
-
-def _absorb_one(row: np.void, configured: Configured, facts: Facts) -> None:
-    target = configured.target
-    demand, report = facts.demand.get(target), facts.reports.get(target)
-    if isinstance(demand, Demand):
-        _absorb_demand(row, demand)
-    if isinstance(report, RoundReport):
-        row["round_s"], row["pinged"] = facts.at_s, len(report.sightings)
-        row["spread_s"] = report.spread_s
-    granted = facts.provisioned.get(target)
-    if isinstance(granted, Capacity):
-        row["provisioned"] = granted.requested
-    row["watermark_s"] = max(row["watermark_s"], facts.at_s)
-
-
-def _absorb_demand(row: np.void, demand: Demand) -> None:
-    end_s = demand.start_s + demand.period_s * len(demand.peak_concurrency)
-    for i, peak in enumerate(demand.peak_concurrency):
-        at_s = demand.start_s + i * demand.period_s
-        if at_s < row["demand_until_s"]:
-            continue
-        passed = math.floor(at_s / WINDOW_S) - math.floor((row["demand_until_s"] or at_s) / WINDOW_S)
-        if passed > 0:
-            keep = max(0, WINDOWS - passed)
-            row["peaks"][:keep] = row["peaks"][WINDOWS - keep :]
-            row["peaks"][keep:] = 0
-        row["peaks"][-1] = max(row["peaks"][-1], peak)
-        row["demand_until_s"] = at_s + demand.period_s
-    span_s = demand.period_s * max(1, len(demand.invocations))
-    row["rate_s"] = sum(demand.invocations) / span_s
-    row["duration_s"] = demand.duration_s
-    row["busy"] = row["rate_s"] * demand.duration_s
-    row["demand_until_s"] = max(row["demand_until_s"], end_s)
+def _reasons(  # noqa: PLR0917
+    batch: Batch[History],
+    depth: Depth,
+    limits: Limits,
+    provisioned: Ints,
+    unread: Bools,
+    settling: Bools,
+    exploring: Bools,
+) -> Sequence[Reason]:
+    tests = (
+        (Reason.UNKNOWN, unread),
+        (Reason.SETTLING, settling),
+        (Reason.WINDOW, (depth.pings < limits.floor) & limits.in_window),
+        (Reason.FLOOR, depth.pings < limits.floor),
+        (Reason.BUDGET, (depth.pings > limits.affordable) & (limits.affordable < limits.ceiling)),
+        (Reason.CEILING, depth.pings > limits.ceiling),
+        (Reason.TARGET_RATE, limits.by_rate & (depth.pings > 0)),
+        (Reason.NO_HISTORY, (batch.history["round_s"] == 0) & (batch.history["peak"] == 0)),
+        (Reason.PROVISIONED_PAYS, provisioned > 0),
+        (Reason.LEARNING_LIFETIME, exploring & (depth.pings > 0)),
+        (Reason.PINGS_PAY, depth.pings > 0),
+        (Reason.TRAFFIC_KEEPS_WARM, depth.kept_by_traffic > 0.5),
+    )
+    names = [*(reason for reason, _ in tests), Reason.COLD_IS_CHEAPER]
+    codes = np.select([holds for _, holds in tests], range(len(tests)), len(tests))
+    return [names[code] for code in codes.tolist()]

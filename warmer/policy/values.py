@@ -35,6 +35,8 @@ class Demand:
     invocations: tuple[int, ...]
     duration_s: float
     """Mean over all invocations of the span; 0 where there were none."""
+    provisioned_use: tuple[float, ...] = ()
+    """Mean utilisation of provisioned concurrency by period, nan where there was no datapoint; empty if not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +226,8 @@ class Terms:
     """From asking for provisioned concurrency to having it."""
     announces: bool = False
     """Whether customers' cold starts announce themselves (a log subscription): metrics are then only a check."""
+    prices: Prices | None = None
+    """None: the list prices of each target's architecture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

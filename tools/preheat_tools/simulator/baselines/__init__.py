@@ -1,0 +1,1 @@
+"""Other policies of the warmer's own signature, to be measured beside it."""

@@ -1,0 +1,105 @@
+"""The idle-time histogram of Serverless in the Wild (Shahrad et al., USENIX ATC 2020), carried out by pings.
+
+A histogram of idle times in minutes, up to 4 h: after a use, environments may go once the 5th percentile has not
+passed (pre-warming window), and are kept until the 99th (keep-alive window). Where the histogram says little (few
+idle times, or spread evenly: coefficient of variation of the bins below 2) everything is kept for a fixed time.
+The paper's ARIMA for idle times beyond the range is left out: those are let go. As many environments are kept as
+the last use needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from preheat_tools.simulator.baselines.fixed import EVERY_S, next_slot, plans
+from warmer.policy.plans import Batch, Floats, Looks, Plans
+from warmer.policy.values import Demand, Facts, RoundReport, Terms
+
+RANGE = 240
+HEAD, TAIL = 0.05, 0.99
+FEW = 5
+REPRESENTATIVE_CV = 2.0
+DEFAULT_MINUTES = 120.0
+HOLD_S = 0.075
+_IDLE, _PEAK, _UNTIL, _PINGED = range(RANGE + 1, RANGE + 5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Idle:
+    """Per target: RANGE+1 bins (the last: beyond), minutes idle so far, need of the last use, watermark, last round."""
+
+    table: Floats
+
+    @staticmethod
+    def stack(rows: Sequence[bytes | None]) -> Idle:
+        table = np.zeros((len(rows), RANGE + 5))
+        table[:, _IDLE] = -1
+        for i, row in enumerate(rows):
+            if row:
+                table[i] = np.frombuffer(row)
+        return Idle(table)
+
+    def take(self, rows: Sequence[int]) -> Idle:
+        return Idle(self.table[rows])
+
+    def put(self, rows: Sequence[int], some: Idle) -> None:
+        self.table[rows] = some.table
+
+    def rows(self) -> list[bytes]:
+        return [row.tobytes() for row in self.table]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    def look(self, batch: Batch[Idle], terms: Terms) -> Looks:
+        n = len(batch.configured)
+        until = batch.history.table[:, _UNTIL]
+        return Looks(
+            demand_since_s=np.where(until > 0, until, batch.now_s - 86400.0),
+            announced_since_s=np.full(n, batch.now_s),
+            capacity=np.zeros(n, np.bool_),
+        )
+
+    def absorb(self, batch: Batch[Idle], facts: Facts) -> Idle:
+        table = batch.history.table.copy()
+        for row, target in zip(table, batch.targets, strict=True):
+            if isinstance(demand := facts.demand.get(target), Demand):
+                _absorb(row, demand)
+            if isinstance(facts.reports.get(target), RoundReport):
+                row[_PINGED] = facts.at_s
+        return Idle(table)
+
+    def plan(self, batch: Batch[Idle], terms: Terms) -> Plans:
+        table = batch.history.table
+        counts = table[:, : RANGE + 1]
+        seen = counts.sum(axis=1)
+        share = np.cumsum(counts, axis=1) / np.maximum(seen, 1)[:, None]
+        spread = counts.std(axis=1) / np.maximum(counts.mean(axis=1), 1e-9)
+        known = (seen >= FEW) & (spread > REPRESENTATIVE_CV) & (counts[:, RANGE] < 0.5 * np.maximum(seen, 1))
+        head = np.where(known, (share < HEAD).sum(axis=1), 0)
+        tail = np.where(known, (share < TAIL).sum(axis=1) + 1, DEFAULT_MINUTES)
+        idle = table[:, _IDLE]
+        keep = (idle >= 0) & (idle + EVERY_S / 60 >= head) & (idle <= tail)
+        pings = np.where(keep, table[:, _PEAK], 0).astype(np.int64)
+        return plans(batch, pings, np.full(len(table), -1), next_slot(batch.now_s, EVERY_S), hold_s=HOLD_S)
+
+
+def _absorb(row: Floats, demand: Demand) -> None:
+    """Minutes with a round of its own are its own traffic up to what it pinged."""
+    round_minute = np.floor(row[_PINGED] / 60.0)
+    for i, (peak, calls) in enumerate(zip(demand.peak_concurrency, demand.invocations, strict=True)):
+        at_s = demand.start_s + i * demand.period_s
+        if at_s < row[_UNTIL]:
+            continue
+        row[_UNTIL] = at_s + demand.period_s
+        own = row[_PEAK] if round_minute in (np.floor(at_s / 60.0), np.floor(at_s / 60.0) + 1) else 0
+        if calls > own:
+            if row[_IDLE] > 0:
+                row[min(RANGE, int(row[_IDLE]))] += 1
+            row[_PEAK] = max(row[_PEAK] if row[_IDLE] <= 0 else 0, peak if not own else 1)
+            row[_IDLE] = 0
+        elif row[_IDLE] >= 0:
+            row[_IDLE] += 1

@@ -1,0 +1,86 @@
+"""Application Auto Scaling's target tracking of provisioned concurrency's utilisation, as AWS runs it.
+
+Out when 3 minutes in a row are above the target, in when 15 are below 0.9 of it, on the average; a minute without
+datapoint is no evidence, so it never scales in without traffic. At least 1 is kept.
+https://docs.aws.amazon.com/autoscaling/application/userguide/services-that-can-integrate-lambda.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from preheat_tools.simulator.baselines.fixed import plans
+from warmer.policy.plans import Batch, Floats, Ints, Looks, Plans
+from warmer.policy.values import Capacity, Demand, Facts, Terms
+
+TARGET = 0.7
+SLACK = 0.9
+OUT_MINUTES, IN_MINUTES = 3, 15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alarms:
+    """Per target: the last 15 minutes' utilisation (nan without datapoint), what is asked for, what is there."""
+
+    use: Floats
+    asked: Ints
+    settled: Ints
+
+    @staticmethod
+    def stack(rows: Sequence[bytes | None]) -> Alarms:
+        table = np.full((len(rows), IN_MINUTES + 2), np.nan)
+        table[:, -2:] = 0
+        for i, row in enumerate(rows):
+            if row:
+                table[i] = np.frombuffer(row)
+        return Alarms(table[:, :-2], table[:, -2].astype(np.int64), table[:, -1].astype(np.int64))
+
+    def take(self, rows: Sequence[int]) -> Alarms:
+        return Alarms(self.use[rows], self.asked[rows], self.settled[rows])
+
+    def put(self, rows: Sequence[int], some: Alarms) -> None:
+        self.use[rows], self.asked[rows], self.settled[rows] = some.use, some.asked, some.settled
+
+    def rows(self) -> list[bytes]:
+        return [
+            row.tobytes() for row in np.column_stack((self.use, self.asked, self.settled)).astype(np.float64)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTracking:
+    def look(self, batch: Batch[Alarms], terms: Terms) -> Looks:
+        n = len(batch.configured)
+        since = batch.now_s - terms.data_delay_s - 60.0
+        return Looks(
+            demand_since_s=np.full(n, since),
+            announced_since_s=np.full(n, batch.now_s),
+            capacity=np.ones(n, np.bool_),
+        )
+
+    def absorb(self, batch: Batch[Alarms], facts: Facts) -> Alarms:
+        use, asked = batch.history.use.copy(), batch.history.asked.copy()
+        settled = batch.history.settled.copy()
+        for i, target in enumerate(batch.targets):
+            if isinstance(demand := facts.demand.get(target), Demand):
+                use[i, :-1] = use[i, 1:]
+                use[i, -1] = demand.provisioned_use[-1] if demand.provisioned_use else np.nan
+            if isinstance(capacity := facts.capacity.get(target), Capacity):
+                settled[i] = capacity.status == "READY"
+            if isinstance(granted := facts.provisioned.get(target), Capacity):
+                asked[i] = granted.requested
+                use[i] = np.nan  # alarms start anew after a change: one step at a time
+        return Alarms(use, asked, settled)
+
+    def plan(self, batch: Batch[Alarms], terms: Terms) -> Plans:
+        use, asked = batch.history.use, batch.history.asked
+        out = (use[:, -OUT_MINUTES:] > TARGET).all(axis=1)
+        into = (use < TARGET * SLACK).all(axis=1)
+        mean = np.where(into, use.sum(axis=1) / IN_MINUTES, use[:, -OUT_MINUTES:].sum(axis=1) / OUT_MINUTES)
+        wanted = np.ceil(asked * np.nan_to_num(mean) / TARGET)
+        change = (out | into) & (batch.history.settled > 0) & (wanted != asked)
+        ask = np.where(asked == 0, 1, np.where(change, np.maximum(1, wanted), -1)).astype(np.int64)
+        return plans(batch, np.zeros(len(asked), np.int64), ask, (np.floor(batch.now_s / 60) + 1) * 60)

@@ -1,0 +1,92 @@
+"""What warmth costs and saves, in US dollars; arrays are (targets,) unless said otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from warmer.policy.history import History
+from warmer.policy.plans import Floats, Ints, column
+from warmer.policy.values import Configured, Prices, Terms
+
+DEFAULT_JITTER_S = 0.01
+MIN_RUN_S = 0.001
+"""Lambda bills by the millisecond."""
+LONGEST_HOLD_S = 0.25
+"""The runtime holds no longer (preheat.ping.MAX_HOLD_S)."""
+BREAK_EVEN_USE = 0.65
+"""Provisioned concurrency is cheaper than on demand above 60 % of use; the rest is for what changes meanwhile."""
+MOST_SERVERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Economics:
+    """Prices of one batch."""
+
+    run_usd_s: Floats
+    """An environment's second on demand."""
+    request_usd: Floats
+    init_usd: Floats
+    cold_usd: Floats
+    """One customer's cold start: the user's price of it and the billed INIT."""
+
+    @staticmethod
+    def of(configured: Sequence[Configured], history: History, terms: Terms) -> Economics:
+        prices = {a: terms.prices or Prices.of(a) for a in {c.facts.architecture for c in configured}}
+        run = column(
+            configured, lambda c: prices[c.facts.architecture].on_demand_gb_s * c.facts.memory_mb / 1024
+        )
+        known = history["init_s"].astype(np.float64)
+        init = run * np.where(known > 0, known, column(configured, lambda c: c.facts.init_s))
+        price = column(configured, lambda c: c.objective.cold_start_cost_usd)
+        return Economics(
+            run, column(configured, lambda c: prices[c.facts.architecture].request), init, price + init
+        )
+
+
+def jitter_s(history: History) -> Floats:
+    known = history["jitter_s"].astype(np.float64)
+    jitter: Floats = np.where(known > 0, known, DEFAULT_JITTER_S)
+    return jitter
+
+
+def best_hold_s(pings: Floats, jitter: Floats, rate_s: Floats, money: Economics) -> Floats:
+    """How long after the last ping has left all are released: the least cost of pings that share an environment
+    because one came after the release, of holding, and of customers turned away meanwhile.
+
+    With exponential jitter of mean τ the k pings miss a release D after sending with k·exp(-D/τ); the derivative of
+    k·exp(-D/τ)·INIT + D·(k·run + λ·cold) is zero at τ·ln(k·INIT / (τ·(k·run + λ·cold))).
+    """
+    worth = pings * money.init_usd / (jitter * (pings * money.run_usd_s + rate_s * money.cold_usd) + 1e-300)
+    hold = jitter * np.log(np.maximum(worth, 1.0))
+    held: Floats = np.where(pings > 1, np.minimum(hold, LONGEST_HOLD_S), 0.0)
+    return held
+
+
+def ping_usd(hold_s: Floats, pings: Floats, money: Economics, terms: Terms) -> Floats:
+    """One ping of a round: the request, and its mean hold, which is half the time the sender takes and the hold."""
+    return money.request_usd + money.run_usd_s * (MIN_RUN_S + hold_s + pings * terms.send_s / 2)
+
+
+def turned_away_usd(hold_s: Floats, pings: Floats, rate_s: Floats, money: Economics, terms: Terms) -> Floats:
+    """Customers who come while a round holds every environment: 1 - e^(-λw) has one, and his INIT makes others wait."""
+    held = hold_s + pings * terms.send_s
+    return 2 * money.cold_usd * (1 - np.exp(-rate_s * held))
+
+
+def busy_servers(load: Floats) -> Ints:
+    """How many of the servers that are tried in order are busy past break-even under that load (erlangs).
+
+    Server j carries A·(B(j-1, A) - B(j, A)), B being Erlang's loss formula.
+    """
+    blocked = np.ones_like(load)
+    servers = np.zeros(len(load), np.int64)
+    for j in range(1, MOST_SERVERS + 1):
+        now = load * blocked / (j + load * blocked)
+        use = load * (blocked - now)
+        servers = np.where((use > BREAK_EVEN_USE) & (servers == j - 1), j, servers)
+        blocked = now
+    # past the table the load is large against its square root: all but the spread of it is busy
+    return np.where(load > MOST_SERVERS, np.floor(load - np.sqrt(load)), servers).astype(np.int64)
