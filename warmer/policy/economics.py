@@ -73,7 +73,8 @@ def ping_usd(hold_s: Floats, pings: Floats, money: Economics, terms: Terms) -> F
 def turned_away_usd(hold_s: Floats, pings: Floats, rate_s: Floats, money: Economics, terms: Terms) -> Floats:
     """Customers who come while a round holds every environment: 1 - e^(-λw) has one, and his INIT makes others wait."""
     held = hold_s + pings * terms.send_s
-    return 2 * money.cold_usd * (1 - np.exp(-rate_s * held))
+    lost: Floats = 2 * money.cold_usd * (1 - np.exp(-rate_s * held))
+    return lost
 
 
 def busy_servers(load: Floats) -> Ints:

@@ -124,9 +124,7 @@ def _wide(header: Sequence[str], rows: Iterator[list[str]]) -> list[Series]:
         counts = np.array([float(value or 0) for value in row[first:]]).round().astype(np.int64)
         key = row[name_at] if name_at is not None else f"row{i}"
         series.append(
-            Series(
-                name=_short(key), pattern=row[kind_at] if kind_at is not None else "", counts=counts, key=key
-            )
+            Series(name=key, pattern=row[kind_at] if kind_at is not None else "", counts=counts, key=key)
         )
     return series
 
@@ -181,17 +179,10 @@ def _per_request(header: Sequence[str], rows: Iterator[list[str]]) -> list[Serie
         counts = np.bincount((instants // 60).astype(np.int64))
         lengths = table[:, 1] if table[:, 1].any() else None
         series.append(
-            Series(
-                name=_short(name), pattern="", counts=counts, instants_s=instants, service_s=lengths, key=name
-            )
+            Series(name=name, pattern="", counts=counts, instants_s=instants, service_s=lengths, key=name)
         )
     return series
 
 
 def _first(names: Sequence[str], wanted: Sequence[str]) -> int | None:
     return next((names.index(name) for name in wanted if name in names), None)
-
-
-def _short(name: str) -> str:
-    """Hashes of 64 hex digits are cut to 12, for people."""
-    return name[:12] if len(name) == 64 else name
