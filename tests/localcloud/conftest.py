@@ -1,0 +1,107 @@
+"""One cloud for every test of the session, on a free port, in its own directory, swept afterwards."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from preheat_tools.localcloud.deployment import RUNTIME
+from preheat_tools.localcloud.process import LocalCloud, local_cloud
+
+ROLE = "arn:aws:iam::000000000000:role/test"
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    with local_cloud(tmp_path_factory.mktemp("cloud") / "local", settings={"metric_delay_s": 0}) as made:
+        yield made
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of a test's own on the cloud."""
+
+    cloud: LocalCloud
+    name: str
+    client: Any
+
+    def call(self, event: Any = None, **options: Any) -> tuple[Any, str]:
+        """The answer, and the kind of error where there was one."""
+        body = json.dumps({} if event is None else event).encode()
+        answer = self.client.invoke(FunctionName=self.name, Payload=body, **options)
+        return json.loads(answer["Payload"].read()), answer.get("FunctionError", "")
+
+    def publish(self, alias: str = "live") -> str:
+        version = str(self.client.publish_version(FunctionName=self.name)["Version"])
+        known = {one["Name"] for one in self.client.list_aliases(FunctionName=self.name)["Aliases"]}
+        change = self.client.update_alias if alias in known else self.client.create_alias
+        change(FunctionName=self.name, Name=alias, FunctionVersion=version)
+        return version
+
+    def update(self, source: str) -> None:
+        self.client.update_function_code(FunctionName=self.name, ZipFile=zipped(source))
+
+    def environments(self) -> list[dict[str, Any]]:
+        return [one for one in self.cloud.state()["environments"] if one["function"] == self.name]
+
+
+@pytest.fixture(scope="session")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A cloud in which a minute takes a second."""
+    folder, settings = tmp_path_factory.mktemp("fast") / "local", {"metric_delay_s": 0, "idle_ttl_s": 1e6}
+    with local_cloud(folder, compression=60, settings=settings) as made:
+        yield made
+
+
+@pytest.fixture
+def function(cloud: LocalCloud) -> Iterator[Callable[..., Function]]:
+    """Makes functions from source; they are deleted after the test."""
+    yield from _functions(cloud)
+
+
+@pytest.fixture
+def fast_function(fast: LocalCloud) -> Iterator[Callable[..., Function]]:
+    yield from _functions(fast)
+
+
+def _functions(cloud: LocalCloud) -> Iterator[Callable[..., Function]]:
+    client, made = cloud.client("lambda"), []
+
+    def make(source: str, **options: Any) -> Function:
+        name = f"f{next(_NUMBERS)}"
+        settings = {"Runtime": RUNTIME, "Handler": "app.handler", "Timeout": 10, "MemorySize": 256} | options
+        client.create_function(FunctionName=name, Role=ROLE, Code={"ZipFile": zipped(source)}, **settings)
+        made.append(name)
+        return Function(cloud, name, client)
+
+    yield make
+    for name in made:
+        client.delete_function(FunctionName=name)
+
+
+_NUMBERS = itertools.count()
+
+
+def zipped(source: str, **more: str) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("app.py", source)
+        for name, text in more.items():
+            archive.writestr(name, text)
+    return data.getvalue()
+
+
+def until(condition: Callable[[], Any], limit_s: float = 10.0) -> Any:
+    """The first truth that a condition gives; fails after a deadline."""
+    deadline = time.monotonic() + limit_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
+    return found

@@ -1,0 +1,139 @@
+"""Execution environments: real processes, frozen between events, that see only what Lambda would show them."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from .conftest import until
+
+pytestmark = pytest.mark.cloud
+
+ECHO = "import os\ndef handler(event, context):\n    return dict(os.environ)\n"
+COUNT = "n = 0\ndef handler(event, context):\n    global n\n    n += 1\n    return n\n"
+FAIL = """
+def handler(event, context):
+    if event.get('fail'):
+        raise ValueError('no such area')
+    return 'fine'
+"""
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_lambdas_variables_are_set(function):
+    seen, _ = (made := function(ECHO)).call()
+    assert seen["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
+    assert seen["AWS_LAMBDA_FUNCTION_NAME"] == made.name
+    assert seen["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "256"
+    assert seen["AWS_LAMBDA_FUNCTION_VERSION"] == "$LATEST"
+    assert seen["AWS_LAMBDA_LOG_GROUP_NAME"] == f"/aws/lambda/{made.name}"
+    assert seen["_HANDLER"] == "app.handler"
+
+
+def test_a_missing_dependency_is_noticed(function):
+    answer, kind = function("import numpy\ndef handler(e, c): return 1\n").call()
+    assert kind == "Unhandled"
+    assert answer["errorType"] == "Runtime.ImportModuleError"
+    assert "numpy" in answer["errorMessage"]
+
+
+def test_the_sdk_is_there_as_on_lambda(function):
+    answer, kind = function("import boto3\ndef handler(e, c): return boto3.__file__\n").call()
+    assert not kind
+    assert "/runtime/boto3/" in answer
+
+
+def test_an_exception_leaves_the_environment_alive(function):
+    made = function(FAIL)
+    made.call()
+    before = made.environments()
+    answer, kind = made.call({"fail": True})
+    assert (answer["errorType"], answer["errorMessage"], kind) == ("ValueError", "no such area", "Unhandled")
+    assert made.call() == ("fine", "")
+    assert [one["pid"] for one in made.environments()] == [one["pid"] for one in before]
+
+
+def test_an_idle_environment_is_frozen(function):
+    made = function(COUNT)
+    made.call()
+    assert state_of(made.environments()[0]["pid"]) == "T"
+    assert made.call() == (2, "")
+
+
+def test_a_killed_environment_is_replaced(function):
+    made = function(COUNT)
+    made.call()
+    os.kill(made.environments()[0]["pid"], signal.SIGKILL)
+    assert made.call() == (1, "")
+
+
+def test_a_crash_is_an_error_to_its_caller_alone(function):
+    made = function(
+        "import os\ndef handler(event, c):\n    if event.get('die'): os._exit(3)\n    return 'fine'\n"
+    )
+    answer, _ = made.call({"die": True})
+    assert answer["errorType"] == "Runtime.ExitError"
+    assert "exit status 3" in answer["errorMessage"]
+    assert made.call() == ("fine", "")
+
+
+def test_a_timeout_ends_the_environment(function):
+    made = function("import time\ndef handler(event, context):\n    time.sleep(30)\n", Timeout=1)
+    answer, _ = made.call()
+    assert answer["errorType"] == "Sandbox.Timedout"
+    assert made.environments() == []
+
+
+def test_the_context_tells_the_time_left(function):
+    source = "def handler(event, context):\n    return context.get_remaining_time_in_millis()\n"
+    left, _ = function(source, Timeout=7).call()
+    assert 6000 < left <= 7000
+
+
+def test_idle_environments_expire(cloud, function):
+    made = function(COUNT)
+    made.call()
+    pid = made.environments()[0]["pid"]
+    cloud.set(idle_ttl_s=0.3)
+    try:
+        until(lambda: not made.environments())
+    finally:
+        cloud.set(idle_ttl_s=600)
+    assert not Path(f"/proc/{pid}").exists() or state_of(pid) in "ZX"
+
+
+def test_the_report_line_is_lambdas(function):
+    made = function("import time; time.sleep(0.1)\ndef handler(e, c): print('hello'); return 1\n")
+    text = base64.b64decode(made.client.invoke(FunctionName=made.name, LogType="Tail")["LogResult"]).decode()
+    found = re.search(
+        r"Duration: ([\d.]+) ms\tBilled Duration: (\d+) ms\tMemory Size: 256 MB\t"
+        r"Max Memory Used: (\d+) MB\tInit Duration: ([\d.]+) ms",
+        text,
+    )
+    assert found, text
+    duration, billed, memory, init = map(float, found.groups())
+    assert init >= 100 > duration
+    assert billed == -(-(duration + init) // 1) or abs(billed - duration - init) <= 1.01
+    assert 5 < memory < 100
+    assert "hello" in text
+    again = base64.b64decode(made.client.invoke(FunctionName=made.name, LogType="Tail")["LogResult"]).decode()
+    assert "Init Duration" not in again
+
+
+def test_an_init_beyond_the_limit_runs_again_in_the_invocation(cloud, function):
+    made = function("import time; time.sleep(0.6)\ndef handler(e, c): return 'late'\n")
+    cloud.set(init_limit_s=0.3)
+    try:
+        assert made.call() == ("late", "")
+    finally:
+        cloud.set(init_limit_s=10)
+    (one,) = [i for i in cloud.invocations() if i["function"] == made.name]
+    assert one["init_ms"] > 900

@@ -1,0 +1,158 @@
+"""True provisioned concurrency, by qualifier, with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from .conftest import until
+
+pytestmark = pytest.mark.cloud
+
+NAMED = """
+import os, time, uuid
+ME = uuid.uuid4().hex
+def handler(event, context):
+    time.sleep(event.get('s', 0))
+    return [os.environ['AWS_LAMBDA_INITIALIZATION_TYPE'], os.environ['AWS_LAMBDA_FUNCTION_VERSION'], ME]
+"""
+BROKEN = "raise RuntimeError('no model here')\n"
+
+
+def put(made, number, alias="live"):
+    return made.client.put_provisioned_concurrency_config(
+        FunctionName=made.name, Qualifier=alias, ProvisionedConcurrentExecutions=number
+    )
+
+
+def standing(made, alias="live"):
+    return made.client.get_provisioned_concurrency_config(FunctionName=made.name, Qualifier=alias)
+
+
+def ready(made, number):
+    def there():
+        now = standing(made)
+        return now["Status"] == "READY" and now["AvailableProvisionedConcurrentExecutions"] == number
+
+    return until(there)
+
+
+def owned(made):
+    return [one for one in made.environments() if one["provisioned_for"] == "live"]
+
+
+@pytest.fixture
+def live(function):
+    made = function(NAMED)
+    made.publish()
+    return made
+
+
+def test_allocation_is_in_progress_then_ready(live):
+    first = put(live, 2)
+    assert (first["Status"], first["AvailableProvisionedConcurrentExecutions"]) == ("IN_PROGRESS", 0)
+    assert ready(live, 2)
+    assert len(owned(live)) == 2
+    assert all(one["invocations"] == 0 for one in owned(live))
+
+
+def test_its_environments_are_leased_first_and_overflow_spills(live):
+    live.call(Qualifier="live")
+    put(live, 1)
+    ready(live, 1)
+    assert live.call(Qualifier="live")[0][0] == "provisioned-concurrency"
+    kinds = []
+    both = [
+        threading.Thread(target=lambda: kinds.append(live.call({"s": 0.3}, Qualifier="live")[0][0]))
+        for _ in range(2)
+    ]
+    [one.start() for one in both]
+    [one.join() for one in both]
+    assert sorted(kinds) == ["on-demand", "provisioned-concurrency"]
+
+
+def test_it_does_not_expire(cloud, live):
+    live.call(Qualifier="live")
+    put(live, 1)
+    ready(live, 1)
+    cloud.set(idle_ttl_s=0.2)
+    try:
+        until(lambda: len(live.environments()) == 1)
+        assert owned(live)
+    finally:
+        cloud.set(idle_ttl_s=600)
+
+
+def test_a_failing_init_is_failed_with_its_reason(function):
+    made = function(BROKEN)
+    made.publish()
+    put(made, 1)
+    until(lambda: standing(made)["Status"] == "FAILED")
+    assert standing(made)["StatusReason"] == "FUNCTION_ERROR_INIT_FAILURE"
+    assert owned(made) == []
+
+
+def test_it_follows_the_alias(live):
+    put(live, 1)
+    ready(live, 1)
+    live.update(NAMED + "\n# newer\n")
+    version = live.publish()
+    until(lambda: [one["version"] for one in owned(live)] == [version])
+    ready(live, 1)
+    kind, served_by, _ = live.call(Qualifier="live")[0]
+    assert (kind, served_by) == ("provisioned-concurrency", version)
+
+
+def test_a_killed_one_is_replaced(live):
+    put(live, 1)
+    ready(live, 1)
+    lost = owned(live)[0]["pid"]
+    os.kill(lost, signal.SIGKILL)
+    until(lambda: [one for one in owned(live) if one["pid"] not in (lost, 0) and one["state"] == "idle"])
+    assert live.call(Qualifier="live")[0][0] == "provisioned-concurrency"
+
+
+def test_lowering_and_deleting_free(live):
+    put(live, 3)
+    ready(live, 3)
+    put(live, 1)
+    ready(live, 1)
+    assert len(owned(live)) == 1
+    live.client.delete_provisioned_concurrency_config(FunctionName=live.name, Qualifier="live")
+    until(lambda: not owned(live))
+    with pytest.raises(live.client.exceptions.ProvisionedConcurrencyConfigNotFoundException):
+        standing(live)
+
+
+@pytest.mark.parametrize(
+    ("qualifier", "number", "text"),
+    [
+        pytest.param("$LATEST", 1, "unpublished", id="not-on-latest"),
+        pytest.param("live", 950, "UnreservedConcurrentExecution", id="not-the-last-hundred"),
+    ],
+)
+def test_what_lambda_refuses_is_refused(live, qualifier, number, text):
+    with pytest.raises(live.client.exceptions.InvalidParameterValueException, match=text):
+        put(live, number, qualifier)
+
+
+def test_an_alias_with_weights_is_refused(live):
+    first = live.client.get_alias(FunctionName=live.name, Name="live")["FunctionVersion"]
+    live.update(NAMED + "\n# other\n")
+    live.publish()
+    weights = {"AdditionalVersionWeights": {first: 0.1}}
+    live.client.update_alias(FunctionName=live.name, Name="live", RoutingConfig=weights)
+    with pytest.raises(live.client.exceptions.InvalidParameterValueException, match="weights"):
+        put(live, 1)
+
+
+def test_limits_can_be_read(live):
+    account = live.client.get_account_settings()["AccountLimit"]
+    assert account["ConcurrentExecutions"] == 1000
+    live.client.put_function_concurrency(FunctionName=live.name, ReservedConcurrentExecutions=7)
+    assert live.client.get_function_concurrency(FunctionName=live.name)["ReservedConcurrentExecutions"] == 7
+    with pytest.raises(live.client.exceptions.InvalidParameterValueException, match="reserved"):
+        put(live, 8)
