@@ -8,6 +8,10 @@ import click
 
 # name: (module:attribute of a click command, one line for the list). A line here is all it takes to add one.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "local": (
+        "preheat_tools.localcloud.commands:local",
+        "an AWS on this machine: up, deploy, invoke, tick, status, down",
+    ),
     "models": ("preheat_tools.models.command:models", "train, evaluate, export and pack the recommenders"),
     "simulate": ("preheat_tools.simulator.command:simulate", "policies side by side on request traces"),
 }
