@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,9 @@ from typing import Any
 from preheat_tools.localcloud.process import CREDENTIALS, REGION, LocalCloud, LocalCloudError
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+_NO_IMAGES = "000000000000.dkr.ecr.us-east-1.amazonaws.com/none"
+"""sam wants a repository where a template has an image function, though its condition is false and none is pushed."""
 Progress = Callable[[str], None]
 
 
@@ -35,9 +39,9 @@ def deploy(
 ) -> Deployed:
     """Build and deploy a template; raises LocalCloudError naming the log that holds sam's whole output.
 
-    The template's `Runtime` becomes the Python at hand, which is what the workers run on.
+    The template's `Runtime` and `Architecture` become those of the Python at hand, which the workers run on.
     """
-    given = {"Runtime": RUNTIME, **(parameters or {})}
+    given = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, **(parameters or {})}
     overrides = [f"{name}={value}" for name, value in given.items()]
     built = Path(cloud.folder).resolve() / "build" / stack
     log = Path(cloud.folder) / f"deploy-{stack}.log"
@@ -48,6 +52,7 @@ def deploy(
     ship = ["deploy", "--template-file", str(built / "template.yaml"), "--stack-name", stack, "--resolve-s3"]
     ship += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
     ship += ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"]
+    ship += ["--image-repository", _NO_IMAGES]
     _sam([*ship, "--region", REGION, "--parameter-overrides", *overrides], cloud, template, log, progress)
     return look(cloud, stack)
 
@@ -103,6 +108,8 @@ def environment(cloud: LocalCloud) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "PREHEAT_PYTHON": RUNTIME.removeprefix("python"),
+        "PREHEAT_ARCHITECTURE": ARCHITECTURE,
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "0.2",
         "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
