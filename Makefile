@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help build deploy demo test test-torch check models format clean
+.PHONY: help bench-env build deploy demo test test-torch check models format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,12 @@ $(VENV)/.torch: $(VENV)/.dev
 	@echo "Installing torch into $(VENV) (once) …"
 	@$(PIP) --editable '.[torch]'
 	@touch $@
+
+$(VENV)/.bench: $(VENV)/.torch
+	@$(PIP) --editable '.[bench]'
+	@touch $@
+
+bench-env: $(VENV)/.bench ## what `preheat bench` needs: torch, the real MiniLM, AWS's runtime client
 
 demo: $(VENV)/.dev ## deploy to a local AWS and measure cold against warm (JSON=FILE writes the numbers)
 	@$(BIN)/preheat demo $(if $(JSON),--json '$(JSON)')

@@ -9,7 +9,18 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from ctypes import CFUNCTYPE, POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    PYFUNCTYPE,
+    byref,
+    c_char_p,
+    c_int,
+    c_int64,
+    c_size_t,
+    c_uint32,
+    c_void_p,
+)
 from time import perf_counter
 
 from preheat.engines import EngineError
@@ -86,6 +97,11 @@ _FUNCTIONS: dict[str, tuple[int, Any, tuple[Any, ...]]] = {
 }
 
 
+_LONG = {"CreateEnv", "CreateSession", "Run", "ReleaseSession"}
+"""Let go of the interpreter's lock. The others take a microsecond: to let go and wait for another thread's turn to end
+would cost 5 ms a call while that thread imports."""
+
+
 class MisfitError(Exception):
     """Why the C API cannot be used here; the plain path can."""
 
@@ -106,7 +122,7 @@ class Api:
         if not table:
             raise MisfitError(f"onnxruntime {self.version} has no version {API_VERSION} of its C API")
         self._functions = {
-            name: CFUNCTYPE(result, *arguments)(_word(table + 8 * place))
+            name: (CFUNCTYPE if name in _LONG else PYFUNCTYPE)(result, *arguments)(_word(table + 8 * place))
             for name, (place, result, arguments) in _FUNCTIONS.items()
         }
         self.Run: Any = self._functions["Run"]

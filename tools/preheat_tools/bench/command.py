@@ -1,0 +1,106 @@
+"""`preheat bench`: cold starts and the warm path, measured on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from preheat_tools.bench import catalog
+
+
+@click.group(name="bench")
+def bench() -> None:
+    """Measure cold starts and the warm path on this machine; prints ratios, which carry over to others."""
+
+
+@bench.command("cold-start")
+@click.option(
+    "--models", default=",".join(m.name for m in catalog.MODELS), show_default=True, help="Which of the four."
+)
+@click.option(
+    "--runs", default=7, show_default=True, type=click.IntRange(1, 100), help="Fresh processes a variant."
+)
+@click.option(
+    "--cache", "caches", default="warm,cold", show_default=True, help="Page cache: warm, cold or both."
+)
+@click.option(
+    "--no-torch", is_flag=True, help="Leave torch_naive out; the models must be in the cache folder."
+)
+@click.option("--no-lambda", is_flag=True, help="Leave out the starts inside awslambdaric.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=catalog.CACHE,
+    show_default=True,
+    help="Cache of models.",
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+def cold_start(
+    *,
+    models: str,
+    runs: int,
+    caches: str,
+    no_torch: bool,
+    no_lambda: bool,
+    folder: Path,
+    json_path: Path | None,
+) -> None:
+    """Process start to first verified answer, as usually written, by Preheat, and at the limit.
+
+    \b
+    make bench-env                                    # once: torch and the models' packages
+    preheat bench cold-start                          # all four models, 7 runs each
+    preheat bench cold-start --models rec --runs 3    # a short one
+    """
+    from preheat_tools.bench.cold_start import Row, Variant, measure
+    from preheat_tools.bench.packs import MissingExtraError, ensure
+    from preheat_tools.bench.report import as_json, print_ratios, print_rows
+    from preheat_tools.pack.measure import machine
+
+    try:
+        chosen = catalog.named(models)
+        kinds = _caches(caches)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    progress = Console(stderr=True)
+    console = Console() if progress.is_terminal else Console(width=150)
+    usual = [] if no_torch else [Variant(name="torch_naive", imports=True)]
+    variants = [
+        *usual,
+        Variant(name="onnxruntime_naive", imports=True),
+        Variant(name="preheat_plain", imports=False),
+        Variant(name="preheat_fast", imports=False),
+        Variant(name="preheat_fast", imports=True),
+        Variant(name="limit", imports=False),
+    ]
+    rows: list[Row] = []
+    lambda_rows: list[dict[str, object]] = []
+    try:
+        for model in chosen:
+            made = ensure(model, folder, progress.print)
+            for cache in kinds:
+                rows += measure(made, variants, cache, runs, progress.print)
+            if not no_lambda:
+                from preheat_tools.bench.lambda_start import measure_lambda
+
+                lambda_rows += measure_lambda(made, runs)
+    except (MissingExtraError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from None
+    print_rows(console, rows)
+    print_ratios(console, rows)
+    if lambda_rows:
+        from preheat_tools.bench.lambda_start import print_lambda_rows
+
+        print_lambda_rows(console, lambda_rows)
+    if json_path:
+        json_path.write_text(json.dumps(as_json(machine(), rows, lambda_rows), indent=2) + "\n")
+
+
+def _caches(text: str) -> list[str]:
+    kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
+    if not kinds or set(kinds) - {"warm", "cold"}:
+        raise ValueError(f"--cache must be warm, cold, or warm,cold; was: {text!r}")
+    return kinds

