@@ -19,8 +19,9 @@ BRANCHES = [
     pytest.param({"ReservedConcurrency": "40", "ModelMemory": "64"}, id="reserved"),
     pytest.param({"Runtime": "python3.11", "Mode": "cold", "Stage": "dev"}, id="local"),
 ]
-ALIAS, TORCH_ALIAS = ("Sub", "${Recommend.Arn}:live"), ("Sub", "${RecommendTorch.Arn}:live")
-FUNCTION, TORCH_FUNCTION = ("Att", "Recommend.Arn"), ("Att", "RecommendTorch.Arn")
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:preheat-recommend"
+TORCH_FUNCTION = f"{FUNCTION}-torch"
+ALIAS, TORCH_ALIAS = f"{FUNCTION}:live", f"{TORCH_FUNCTION}:live"
 ON_ALIAS = {
     "lambda:InvokeFunction",
     "lambda:GetProvisionedConcurrencyConfig",
@@ -52,9 +53,8 @@ def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
 def grants(template: Template, role: str) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """(action, resource, condition) of everything the role may do."""
     documents = [p["PolicyDocument"] for p in template["Resources"][role]["Properties"].get("Policies", [])]
-    for policy in of_type(template, "AWS::IAM::RolePolicy").values():
-        if policy["RoleName"] == {"Ref": role}:
-            documents.append(policy["PolicyDocument"])
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::RolePolicy", "AWS::IAM::ManagedPolicy"):
+        assert not of_type(template, kind), "all that a role may do stands in the role"
     for statement in (s for d in documents for s in d["Statement"]):
         assert statement["Effect"] == "Allow"
         for action in listed(statement["Action"]):
