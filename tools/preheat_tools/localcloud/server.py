@@ -25,6 +25,7 @@ from preheat_tools.localcloud import (
     measures,
     monitoring,
     report,
+    resources,
     rest_import,
     schedules,
     stack,
@@ -50,6 +51,7 @@ EXPECTS = tuple(
             measures,
             monitoring,
             report,
+            resources,
             rest_import,
             schedules,
             subscriptions,
@@ -119,6 +121,7 @@ def assemble(
     alarms.install(ministack, clock)
     schedules.install(ministack, clock)
     subscriptions.install(ministack)
+    resources.install(ministack)
     rest_import.install(ministack, CompressedTime(clock))
     endpoints = control.Control(
         pid=os.getpid(),
