@@ -18,7 +18,9 @@ from preheat_tools.localcloud import deployment, process
 from preheat_tools.localcloud.process import LocalCloud, LocalCloudError
 from preheat_tools.localcloud.settings import ROUTINGS, Settings
 
-_OUT = Console(highlight=False, soft_wrap=True)
+_OUT = Console(highlight=False)
+if not _OUT.is_terminal:
+    _OUT.width = 160  # a file or a pipe has no edge to fold at
 
 
 class _Group(click.Group):
@@ -326,7 +328,7 @@ def _show(payload: bytes) -> None:
 def _table(title: str, heads: tuple[str, ...], rows: Any) -> Table:
     table = Table(title=title, title_justify="left")
     for head in heads:
-        table.add_column(head, no_wrap=True)
+        table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table

@@ -18,6 +18,8 @@ EXPECTS = (
     Expected("services.apigateway_v1:_create_request_validator", "c3894407d1"),
     Expected("services.apigateway_v1:_create_model", "d53064b06f"),
     Expected("services.apigateway_v1:_put_gateway_response", "93e727fc38"),
+    Expected("services.apigateway_v1:_gateway_error_response", "c0a3f091df"),
+    Expected("services.apigateway_v1:_handle_execute_in_scope", "60ed580555"),
     Expected("services.apigateway_v1:_take_token", "b0a4a8defc"),
 )
 
@@ -26,6 +28,7 @@ _VALIDATOR = "x-amazon-apigateway-request-validator"
 Document = Mapping[str, Any]
 
 _document: ContextVar[Document] = ContextVar("preheat_api_document")
+_request: ContextVar[tuple[str, str]] = ContextVar("preheat_api_request", default=("", ""))
 _LOCATIONS = {"query": "querystring", "header": "header", "path": "path"}
 
 
@@ -61,6 +64,33 @@ def install(stack: Stack, virtual_time: Any) -> None:
         _complete(stack, api, resource, method, operation or {})
 
     rest._import_rest_api, rest._import_operation = whole_api, whole_operation
+    _refusals(rest)
+
+
+def _refusals(rest: Any) -> None:
+    """The variables of gateway responses that ministack leaves as they stand."""
+    execute, render = rest._handle_execute_in_scope, rest._gateway_error_response
+
+    async def handle(api: str, stage: str, method: str, path: str, *rest_of: Any) -> Any:
+        token = _request.set((method, f"/{stage}{path}"))
+        try:
+            return await execute(api, stage, method, path, *rest_of)
+        finally:
+            _request.reset(token)
+
+    def rendered(error: Any, request: Any) -> Any:
+        status, headers, body = render(error, request)
+        method, path = _request.get()
+        known = {
+            b"$context.error.validationErrorString": error.message or "",
+            b"$context.httpMethod": method,
+            b"$context.path": path,
+        }
+        for name, value in known.items():
+            body = body.replace(name, json.dumps(value)[1:-1].encode())
+        return status, headers, body
+
+    rest._handle_execute_in_scope, rest._gateway_error_response = handle, rendered
 
 
 def _complete(stack: Stack, api: str, resource: str, method: str, operation: Document) -> None:

@@ -1,0 +1,141 @@
+"""A template through sam onto the cloud, and each way into its function."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import gzip
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from preheat_tools.localcloud import deployment
+
+from .conftest import until
+
+pytestmark = pytest.mark.cloud
+
+TEMPLATE = Path(__file__).with_name("app") / "template.yaml"
+
+
+@pytest.fixture(scope="module")
+def shop(fast):
+    return deployment.deploy(fast, TEMPLATE, stack="shop")
+
+
+@pytest.fixture(scope="module")
+def ask(fast, shop):
+    url, key = deployment.api_url(fast, shop), deployment.api_key(fast, shop)
+
+    def ask(method, path, body=None, **headers):
+        given = {"x-api-key": key, "content-type": "application/json"} | headers
+        request = urllib.request.Request(url + path, data=body, method=method, headers=given)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.load(refused)
+
+    return ask
+
+
+def test_a_request_reaches_the_function_through_its_alias(ask):
+    status, seen = ask("POST", "/orders/7", b'{"item": "tea", "count": 2}')
+    assert status == 200
+    assert seen["arn"].endswith(":live")
+
+
+@pytest.mark.parametrize("body", [b'{"count": 2}', b'{"item": "tea", "count": 0}', b"tea"])
+def test_a_body_that_is_not_the_model_is_refused(ask, body):
+    assert ask("POST", "/orders/7", body) == (422, {"detail": "Invalid request body"})
+
+
+def test_a_missing_parameter_is_refused(ask):
+    status, said = ask("GET", "/search")
+    assert (status, "[q]" in said["message"]) == (400, True)
+    assert ask("GET", "/search?q=tea")[0] == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_any_takes_every_method(ask, method):
+    assert ask(method, "/any/thing")[1]["method"] == method
+
+
+def test_binary_bodies_arrive_encoded(ask):
+    _, seen = ask("POST", "/any/thing", b"\x00\xff", **{"content-type": "application/octet-stream"})
+    assert (seen["base64"], base64.b64decode(seen["body"])) == (True, b"\x00\xff")
+
+
+def test_the_api_key_is_asked_for(ask):
+    assert ask("GET", "/search?q=tea", **{"x-api-key": "none"})[0] == 403
+
+
+def test_what_does_not_exist_is_refused_in_the_templates_words(ask):
+    assert ask("GET", "/nowhere") == (404, {"detail": "no GET /prod/nowhere"})
+
+
+def test_an_http_api_has_its_routes(fast, shop):
+    url = f"{fast.url}/_aws/execute-api/{shop.outputs['HttpApiId']}/$default/http/tea"
+    with urllib.request.urlopen(url) as answer:
+        assert answer.status == 200
+
+
+def test_the_schedule_fires_in_virtual_time_and_says_when(fast, shop):
+    name = shop.outputs["Function"]
+
+    def lines():
+        found = fast.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        return [
+            json.loads(one["message"])["scheduled"] for one in found if one["message"].startswith('{"sched')
+        ]
+
+    first, second, *_ = until(lambda: len(seen := lines()) >= 2 and seen, 20)
+    moments = [datetime.datetime.fromisoformat(one) for one in (first, second)]
+    assert (moments[1] - moments[0]).total_seconds() == 60
+    assert abs(moments[1].timestamp() - fast.now_s()) < 3600
+
+
+def test_alias_and_function_are_measured_however_it_came(fast, shop, ask):
+    name = shop.outputs["Function"]
+    ask("GET", "/any/counted")
+    dimensions = [{"Name": "FunctionName", "Value": name}, {"Name": "Resource", "Value": f"{name}:live"}]
+    found = until(
+        lambda: fast.client("cloudwatch").list_metrics(
+            Namespace="AWS/Lambda", MetricName="Invocations", Dimensions=dimensions
+        )["Metrics"]
+    )
+    assert found
+
+
+def test_logs_reach_a_subscription(fast, fast_function):
+    source = fast_function(
+        "import json\ndef handler(e, c):\n"
+        "    for n in (1, 5): print(json.dumps({'cold': {'ms': n}, 'who': 'customer'}))\n"
+    )
+    sink = fast_function("import json\ndef handler(e, c): print('GOT ' + json.dumps(e))\n")
+    source.call()
+    logs = fast.client("logs")
+    logs.put_subscription_filter(
+        logGroupName=f"/aws/lambda/{source.name}",
+        filterName="cold",
+        filterPattern='{ $.who = "customer" && $.cold.ms > 2 }',
+        destinationArn=f"arn:aws:lambda:us-east-1:000000000000:function:{sink.name}",
+    )
+    source.call()
+
+    def delivered():
+        try:
+            found = logs.filter_log_events(logGroupName=f"/aws/lambda/{sink.name}", filterPattern="GOT")[
+                "events"
+            ]
+        except logs.exceptions.ResourceNotFoundException:
+            return None
+        return found
+
+    (event,) = until(delivered)
+    data = json.loads(event["message"].removeprefix("GOT "))["awslogs"]["data"]
+    record = json.loads(gzip.decompress(base64.b64decode(data)))
+    assert record["logGroup"] == f"/aws/lambda/{source.name}"
+    assert [json.loads(one["message"])["cold"]["ms"] for one in record["logEvents"]] == [5]
