@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 
 from preheat.frozen import Frozen
 from preheat.problems import CONTENT_TYPE, Problem
@@ -22,6 +23,8 @@ class ApiRequest(Frozen):
     method: str
     path: str
     body: bytes
+    headers: Mapping[str, str] = MappingProxyType({})
+    """By lower-case name."""
 
 
 def api_request(event: Any) -> ApiRequest | None:
@@ -35,7 +38,8 @@ def api_request(event: Any) -> ApiRequest | None:
         method = context.get("http", {}).get("method", "")
     else:
         path, method = event.get("path") or "", event.get("httpMethod") or ""
-    return ApiRequest(method=method, path=path, body=_body(event))
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    return ApiRequest(method=method, path=path, body=_body(event), headers=headers)
 
 
 def parsed(body: bytes | str) -> Any:

@@ -54,11 +54,3 @@ def victims(resident: Iterable[Candidate], in_use: Iterable[str], need_mb: float
         chosen.append(model.name)
         free_mb += model.memory_mb
     return chosen if free_mb >= need_mb else None
-
-
-def fits_init(load_ms: float, slowness: float, elapsed_s: float, limit_s: float) -> bool:
-    """Whether a load that took `load_ms` where the pack was built can be expected to end before the limit.
-
-    `slowness` is this environment's time over the build machine's, learnt from the loads done so far.
-    """
-    return elapsed_s + load_ms * slowness / 1e3 <= limit_s

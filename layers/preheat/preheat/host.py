@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from threading import RLock
 
-from preheat.choice import eager_set, fits_init, order, victims
+from preheat.choice import eager_set, order, victims
 from preheat.departures import MOST, Departures
 from preheat.engines import open_session
 from preheat.life import Life
-from preheat.loading import import_all, side_by_side
+from preheat.loading import InitTime, import_all, side_by_side
 from preheat.model import HostedModel, Quarantined
 from preheat.pack import read_packs
 from preheat.ping import Level, ModelReport
 from preheat.record import ColdStart, cold_start_line, quarantine_line
-from preheat.settings import ON_DEMAND
+from preheat.settings import ON_DEMAND, PROVISIONED
 from preheat.surroundings import Process
 
 TYPE_CHECKING = False
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 SLOWNESS = 2.0
 """A first guess at this environment's load times over those of the machine that built the pack."""
+
+INIT_LIMIT_S = 10.0
+"""Lambda Developer Guide, "Lambda execution environment lifecycle": init phase."""
 
 
 class UnknownModel(KeyError):
@@ -61,7 +64,7 @@ class ModelHost(dict[str, "Served"]):
         super().__init__({name: Served(self, model) for name, model in self._models.items()})
         self.unreadable: dict[str, str] = {}
         self.life = Life()
-        self.departures = departures or Departures(settings.function, settings.version)
+        self.departures = departures or Departures(settings.function, settings.version, settings.scratch)
         self.load_ms = self.init_ms = 0.0
         self._lock = RLock()
         self._told: set[str] = set()
@@ -98,12 +101,15 @@ class ModelHost(dict[str, "Served"]):
         """INIT: load and verify the eager models side by side, on demand as far as its 10 s go."""
         begun_s = self.clock.steady_s()
         limit_s = self.settings.init_s if self.settings.initialization == ON_DEMAND else float("inf")
-        modules = tuple(beside)
+        if begun_s > INIT_LIMIT_S:  # a process that lived before: no INIT of Lambda's, which began with it
+            limit_s += begun_s
+        modules, time = tuple(beside), InitTime(limit_s, self.clock.steady_s)
 
         def step(name: str) -> None:
             model = self._models[name]
-            if fits_init(model.candidate().load_ms, self._slowness(), self.clock.steady_s(), limit_s):
+            if time.begin(name, model.candidate().load_ms * self._slowness() / 1e3):
                 self._make_hot(model, self.settings.warm_up_s)
+                time.end(name)
 
         side_by_side(self.eager(), step, (lambda: import_all(modules)) if modules else None)
         for name, reason in self.unreadable.items():
@@ -159,7 +165,9 @@ class ModelHost(dict[str, "Served"]):
 
     def begin_invocation(self, *, ping: bool) -> bool:
         """Count an invocation, before its handler runs; whether it is the environment's first."""
-        waited = self.life.begins(self.clock.steady_s(), ping=ping)
+        waited = self.life.begins(
+            self.clock.steady_s(), ping=ping, ahead=self.settings.initialization == PROVISIONED
+        )
         if not waited:
             return False
         start = ColdStart(

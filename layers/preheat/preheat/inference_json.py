@@ -90,13 +90,7 @@ def _input(item: Mapping[str, Any], spec: TensorSpec, where: str) -> Tensor:
             422, f"must be {DATATYPES[spec.type]}, was: {item.get('datatype')!r}", f"{where}.datatype"
         )
     shape = _shape(item.get("shape"), spec, f"{where}.shape")
-    if "data" not in item:
-        binary = "binary_data_size" in (item.get("parameters") or {})
-        hint = (
-            "; binary tensors are not taken: ask your client for JSON (binary_data=False)" if binary else ""
-        )
-        raise Problem(400 if binary else 422, f"must be an array of numbers{hint}", f"{where}.data")
-    values = list(_flat(item["data"], f"{where}.data"))
+    values = _flat(item.get("data"), f"{where}.data")
     try:
         return Tensor.of(values, spec.type, shape)
     except ValueError as error:
@@ -127,13 +121,11 @@ def _flat(data: Any, where: str) -> list[Any]:
     """Row-major values of an array that may be nested; numbers and booleans only, finite."""
     if not isinstance(data, list):
         raise Problem(422, f"must be an array of numbers, was: {data!r:.60}", where)
-    values: list[Any] = []
-    level = data
-    while level and isinstance(level[0], list):
-        if not all(isinstance(item, list) for item in level):
+    values = data
+    while values and isinstance(values[0], list):
+        if not all(isinstance(item, list) for item in values):
             raise Problem(422, "must be nested evenly", where)
-        level = [value for item in level for value in item]
-    values = level
+        values = [value for item in values for value in item]
     for value in values:
         if not isinstance(value, int | float) or not isfinite(value):
             raise Problem(422, f"must be finite numbers, was: {value!r:.60}", where)

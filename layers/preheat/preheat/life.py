@@ -23,14 +23,17 @@ class Life:
         self.began_s = self._init_end_s = self._last_end_s = now_s
         self._invoked = False
 
-    def begins(self, now_s: float, *, ping: bool) -> str:
-        """An invocation begins; who waited for INIT where it is the first, else nothing."""
+    def begins(self, now_s: float, *, ping: bool, ahead: bool = False) -> str:
+        """An invocation begins; who waited for INIT where it is the first, else nothing.
+
+        `ahead` says that INIT is never waited for here, as under provisioned concurrency.
+        """
         if not ping:
             self.requests += 1
         if self._invoked:
             return ""
         self._invoked = True
-        if now_s - self._init_end_s > AHEAD_S:
+        if ahead or now_s - self._init_end_s > AHEAD_S:
             return NOBODY
         return PING if ping else CUSTOMER
 

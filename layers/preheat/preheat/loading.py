@@ -47,6 +47,28 @@ def side_by_side(
         raise errors[0]
 
 
+class InitTime:
+    """What is left of INIT for loads that share its cores: one begins only if it can be expected to end in time."""
+
+    def __init__(self, limit_s: float, clock_s: Callable[[], float]) -> None:
+        self._limit_s, self._clock_s = limit_s, clock_s
+        self._under_way: dict[str, float] = {}
+        self._lock = Lock()
+
+    def begin(self, name: str, expected_s: float) -> bool:
+        """Take the time a load is expected to need, as if those under way had to end first; False leaves it."""
+        with self._lock:
+            ahead_s = sum(self._under_way.values())
+            if self._clock_s() + ahead_s + expected_s > self._limit_s:
+                return False
+            self._under_way[name] = expected_s
+            return True
+
+    def end(self, name: str) -> None:
+        with self._lock:
+            del self._under_way[name]
+
+
 def import_all(modules: Iterable[str]) -> None:
     """What a handler will import, imported now."""
     from importlib import import_module

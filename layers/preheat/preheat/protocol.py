@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Any, Any], Any]
 
+BINARY_HEADER = "inference-header-content-length"
+"""Sent with tensors in binary: the protocol's binary tensor data extension."""
 SERVER = {"name": "preheat", "version": "0.1.0", "extensions": []}
 
 
@@ -82,7 +84,7 @@ def _model_route(
             return _model_ready(name, model)
         case ["infer"]:
             _only("POST", request)
-            return 200, _infer(name, model, request.body)
+            return 200, _infer(name, model, request)
     raise Problem(404, f"no such route: {request.path:.100}", "path")
 
 
@@ -116,8 +118,10 @@ def _metadata(model: Served) -> dict[str, Any]:
     }
 
 
-def _infer(name: str, model: Served, text: bytes) -> dict[str, Any]:
-    body = parsed(text)
+def _infer(name: str, model: Served, request: ApiRequest) -> dict[str, Any]:
+    if BINARY_HEADER in request.headers:
+        raise Problem(400, "tensors must be JSON: ask your client for it (binary_data=False)", "body")
+    body = parsed(request.body)
     inputs = input_tensors(body, model.manifest)
     wanted = output_names(body, model.manifest)
     if not isinstance(body.get("id", ""), str):

@@ -37,6 +37,7 @@ class Settings(Frozen):
     function: str = "local"
     version: str = "$LATEST"
     root: str = "."
+    scratch: str = "/tmp"  # noqa: S108  (the one folder that Lambda lets a function write to)
 
     @staticmethod
     def of(variables: Mapping[str, str]) -> Settings:
@@ -55,6 +56,7 @@ class Settings(Frozen):
             function=variables.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
             version=variables.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             root=variables.get("LAMBDA_TASK_ROOT", "."),
+            scratch=variables.get("TMPDIR", Settings._defaults["scratch"]),
         )
 
     def folder(self, asked: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from preheat.manifest import GoldenSpec
 
 STEADY_WITHIN = 1.25
-"""Latency is steady when an answer takes at most this many times the fastest so far."""
+"""Latency is steady when an answer and the fastest before it are within this factor of each other."""
 MOST_REPEATS = 5
 
 
@@ -64,7 +64,7 @@ def _until_steady(
             return fastest_ms, repeats - 1
         session.run(question.inputs)
         took_ms = (clock_s() - begun_s) * 1e3
-        if fastest_ms and took_ms <= fastest_ms * STEADY_WITHIN:
+        if repeats > 1 and fastest_ms / STEADY_WITHIN <= took_ms <= fastest_ms * STEADY_WITHIN:
             return min(took_ms, fastest_ms), repeats
         fastest_ms = min(took_ms, fastest_ms or took_ms)
     return fastest_ms, MOST_REPEATS

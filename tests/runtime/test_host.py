@@ -1,0 +1,267 @@
+"""Which models an environment keeps, at which level, and what happens to one that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from preheat import ModelHost
+from preheat.host import NotReady, RequiredModelFailed, UnknownModel
+from preheat.manifest import Measured, PackError
+from preheat.model import Quarantined
+from preheat.ping import Level
+from preheat.settings import PROVISIONED
+
+from .fakes import VISITED, FakeSurroundings, World
+from .packs import flip_a_byte, write_pack
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def test_eager_models_are_hot_when_init_ends(models: Path) -> None:
+    write_pack(models, "a")
+    write_pack(models, "b")
+    world = World(models).init()
+    assert world.levels() == {"a": "HOT", "b": "HOT"}
+    assert world.host.unready() == {}
+    assert world.host["a"].run(VISITED)["scores"].shape == (1, 4)
+
+
+def test_from_packs_does_init_with_what_the_environment_says(models: Path) -> None:
+    write_pack(models, "a")
+    around = FakeSurroundings(root=str(models.parent))
+    host = ModelHost.from_packs("models", beside=("colorsys",), surroundings=around)
+    assert host["a"].level == Level.HOT
+
+
+def test_a_module_beside_the_models_that_cannot_be_imported_fails_init(models: Path) -> None:
+    write_pack(models, "a")
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        ModelHost.from_packs(
+            "models", beside=("no_such_module",), surroundings=FakeSurroundings(root=str(models.parent))
+        )
+
+
+def test_cold_mode_loads_a_model_at_its_first_use_and_verifies_it_then(models: Path) -> None:
+    write_pack(models, "a")
+    write_pack(models, "wrong", wrong_by=1.0)
+    world = World(models, hot=False).init()
+    assert world.levels() == {"a": "COLD", "wrong": "COLD"}
+    assert world.opener.opened == []
+    world.host["a"].run(VISITED)
+    assert world.levels()["a"] == "HOT"
+    with pytest.raises(Quarantined, match=r"golden question 0: scores\[0\] is .*, golden is"):
+        world.host["wrong"].run(VISITED)
+
+
+def test_the_budget_goes_to_the_models_worth_most_and_the_rest_load_on_first_use(models: Path) -> None:
+    write_pack(models, "often", traffic_share=0.8, memory_mb=10.0)
+    write_pack(models, "some", traffic_share=0.15, memory_mb=10.0)
+    write_pack(models, "rare", traffic_share=0.05, memory_mb=10.0)
+    world = World(models, memory_mb=20.0).init()
+    assert world.levels() == {"often": "HOT", "some": "HOT", "rare": "COLD"}
+    assert world.host.unready() == {}  # what is not eager is not waited for
+    world.host["rare"].run(VISITED)
+    assert world.levels() == {"often": "HOT", "some": "CACHED", "rare": "HOT"}
+
+
+def test_a_model_in_use_is_never_evicted(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pack(models, "a", memory_mb=10.0, traffic_share=0.9)
+    write_pack(models, "b", memory_mb=10.0, traffic_share=0.1)
+    world = World(models, memory_mb=10.0).init()
+    asked: list[str] = []
+
+    def run_b_while_a_runs(inputs: Any) -> Any:
+        asked.append(world.levels()["a"])
+        with pytest.raises(
+            NotReady, match=r"b needs 10 MB; the budget of 10 MB \(PREHEAT_MEMORY_MB\) has no room beside a"
+        ):
+            world.host["b"].run(VISITED)
+        return {}
+
+    monkeypatch.setattr(world.opener.sessions["a"], "run", run_b_while_a_runs)
+    world.host["a"].run(VISITED)
+    assert asked == ["HOT"]
+    world.host["b"].run(VISITED)  # now that it is free
+    assert world.levels() == {"a": "CACHED", "b": "HOT"}
+
+
+def test_a_model_larger_than_the_budget_is_said_to_be(models: Path) -> None:
+    write_pack(models, "a", memory_mb=10.0)
+    write_pack(models, "huge", memory_mb=100.0)
+    world = World(models, memory_mb=50.0).init()
+    with pytest.raises(NotReady, match="huge needs 100 MB; the budget of 50 MB"):
+        world.host["huge"].run(VISITED)
+    assert world.levels() == {"a": "HOT", "huge": "COLD"}  # and evicts nothing for it
+
+
+def slow(load_ms: float) -> Measured:
+    return Measured(machine="a test", load_ms=load_ms)
+
+
+def test_on_demand_init_leaves_to_the_first_ping_what_would_not_fit_its_ten_seconds(models: Path) -> None:
+    write_pack(models, "a", measured=slow(2500.0), priority=1)
+    write_pack(models, "b", measured=slow(2500.0))
+    world = World(models, load_s=5.0)  # twice as slow here as where the packs were built
+    world.host.initialise()
+    assert world.levels() == {"a": "HOT", "b": "COLD"}
+    assert world.clock.now_s < 10.0
+    assert world.host.unready() == {"b": "COLD, not HOT yet"}
+    world.host.warm({}, world.clock.now_s + 20.0)
+    assert world.levels() == {"a": "HOT", "b": "HOT"}
+
+
+def test_provisioned_init_loads_all_that_fits_the_memory(models: Path) -> None:
+    for name in "abc":
+        write_pack(models, name, measured=slow(20_000.0))
+    world = World(models, load_s=30.0, initialization=PROVISIONED).init()
+    assert set(world.levels().values()) == {"HOT"}
+
+
+def test_required_models_and_priorities_go_first(models: Path) -> None:
+    write_pack(models, "a", traffic_share=0.9)
+    write_pack(models, "b", traffic_share=0.05, priority=1)
+    write_pack(models, "c", traffic_share=0.05, required=True)
+    assert World(models).host.eager() == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "golden.npz"])
+def test_one_wrong_byte_quarantines_a_model_and_no_other(models: Path, file: str) -> None:
+    write_pack(models, "sound")
+    flip_a_byte(write_pack(models, "spoilt") / file)
+    world = World(models).init()
+    with pytest.raises(Quarantined, match=f"SHA-256 of {file} is"):
+        world.host["spoilt"].run(VISITED)
+    assert world.opener.opened == ["sound"]  # an engine never sees a file that is not what was packed
+    world.host["sound"].run(VISITED)
+    assert world.levels() == {"sound": "HOT", "spoilt": "COLD"}
+    (line,) = world.around.records("quarantine")
+    assert (line["model"], line["QuarantinedModels"]) == ("spoilt", [1.0])
+    assert "SHA-256" in line["reason"]
+
+
+def test_a_model_that_fails_is_told_once_and_frees_its_memory(models: Path) -> None:
+    write_pack(models, "wrong", wrong_by=1.0, memory_mb=10.0)
+    write_pack(models, "right", memory_mb=10.0, traffic_share=0.1)
+    world = World(models, memory_mb=10.0).init()
+    for _ in range(3):
+        with pytest.raises(Quarantined):
+            world.host["wrong"].run(VISITED)
+    world.host["right"].run(VISITED)
+    assert len(world.around.records("quarantine")) == 1
+    assert world.host.unready()["wrong"].startswith("golden question 0")
+
+
+def test_a_pack_that_cannot_be_read_is_reported_and_the_others_go_on(models: Path) -> None:
+    write_pack(models, "a")
+    (write_pack(models, "b") / "manifest.json").write_text("{")
+    world = World(models).init()
+    assert world.levels() == {"a": "HOT", "b": "COLD"}
+    with pytest.raises(Quarantined, match=r"manifest\.json is not JSON"):
+        world.host["b"].run(VISITED)
+    assert world.around.records("quarantine")[0]["model"] == "b"
+
+
+def test_names_are_unique_and_an_unknown_one_is_told_the_others(models: Path) -> None:
+    write_pack(models, "a")
+    with pytest.raises(UnknownModel, match="no model 'x'; there are a"):
+        World(models).host["x"]
+    (models / "a").rename(models / "z")
+    write_pack(models, "a")
+    with pytest.raises(PackError, match="are both named a; rename one"):
+        World(models)
+
+
+def test_a_folder_without_packs_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match="make one with `preheat pack`"):
+        World(tmp_path)
+
+
+def test_a_required_model_that_fails_under_provisioned_concurrency_fails_init(models: Path) -> None:
+    write_pack(models, "a")
+    write_pack(models, "must", wrong_by=1.0, required=True)
+    with pytest.raises(RequiredModelFailed, match="required model must failed: golden question 0"):
+        World(models, initialization=PROVISIONED).init()
+
+
+def test_another_model_that_fails_does_not(models: Path) -> None:
+    write_pack(models, "may", wrong_by=1.0)
+    assert World(models, initialization=PROVISIONED).init().levels() == {"may": "COLD"}
+
+
+def test_a_warm_up_goes_on_until_latency_is_steady(models: Path) -> None:
+    write_pack(models, "a")
+    world = World(models, answers_s=(0.9, 0.5, 0.4, 0.2, 0.21, 0.2)).init()
+    report = world.host.report()["a"]
+    assert report.first_answer_ms == pytest.approx(900.0)
+    assert report.steady_ms == pytest.approx(200.0)
+    assert world.opener.sessions["a"].runs == 5  # both golden questions, then 0.4, 0.2 and 0.21
+
+
+def test_a_latency_that_never_settles_ends_the_warm_up_too(models: Path) -> None:
+    write_pack(models, "a")
+    world = World(models, answers_s=(1.0, 1.0, 0.64, 0.32, 0.16, 0.08, 0.04, 0.02)).init()
+    assert world.opener.sessions["a"].runs == 2 + 5
+
+
+def test_a_warm_up_past_its_deadline_is_tried_once_more_then_given_up(models: Path) -> None:
+    write_pack(models, "a")
+    world = World(models, answers_s=(6.0,)).init()  # a second golden question never comes within 5 s
+    assert world.levels() == {"a": "LOADED"}  # unverified: not served
+    with pytest.raises(Quarantined, match="warm-up took longer than 5 s: 1 of 2 golden questions answered"):
+        world.host["a"].run(VISITED)
+
+
+def test_a_request_to_a_model_whose_warm_up_was_late_gets_no_unverified_answer(models: Path) -> None:
+    write_pack(models, "a")
+    world = World(models, hot=False, answers_s=(6.0,)).init()
+    with pytest.raises(NotReady, match="a is LOADED: its warm-up was not done in time; ask again"):
+        world.host["a"].run(VISITED)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "level"),
+    [
+        (Level.COLD, "COLD"),
+        (Level.CACHED, "CACHED"),
+        (Level.LOADED, "LOADED"),
+        (Level.ON_DEVICE, "LOADED"),  # where there is no device
+        (Level.HOT, "HOT"),
+    ],
+)
+def test_a_model_is_brought_to_the_level_asked(models: Path, wanted: Level, level: str) -> None:
+    write_pack(models, "a")
+    world = World(models, hot=False).init()
+    world.host.warm({"a": wanted}, world.clock.now_s + 10.0)
+    assert world.levels() == {"a": level}
+
+
+def test_a_hot_model_stays_hot_when_less_is_asked_but_gives_its_memory_back_when_none_is(
+    models: Path,
+) -> None:
+    write_pack(models, "a")
+    world = World(models).init()
+    world.host.warm({"a": Level.LOADED}, world.clock.now_s + 10.0)
+    assert world.levels() == {"a": "HOT"}
+    world.host.warm({"a": Level.COLD}, world.clock.now_s + 10.0)
+    assert world.levels() == {"a": "CACHED"}
+
+
+def test_no_model_of_one_ping_is_evicted_for_another(models: Path) -> None:
+    for name in "abc":
+        write_pack(models, name, memory_mb=10.0)
+    world = World(models, memory_mb=20.0, hot=False).init()
+    world.host.warm(dict.fromkeys("abc", Level.HOT), world.clock.now_s + 10.0)
+    assert sorted(world.levels().values()) == ["COLD", "HOT", "HOT"]
+
+
+def test_no_load_begins_after_the_deadline_of_a_ping(models: Path) -> None:
+    write_pack(models, "a", priority=1)
+    write_pack(models, "b")
+    world = World(models, load_s=3.0, hot=False).init()
+    world.host.warm(dict.fromkeys("ab", Level.HOT), world.clock.now_s + 2.0)
+    assert world.levels() == {"a": "HOT", "b": "COLD"}
