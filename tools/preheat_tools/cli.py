@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("preheat_tools.bench.command:bench", "measure cold starts and the warm path"),
     "models": ("preheat_tools.models.command:models", "train, evaluate, export and pack the recommenders"),
     "simulate": ("preheat_tools.simulator.command:simulate", "policies side by side on request traces"),
+    "pack": ("preheat_tools.pack.command:pack", "make a model pack, or check one"),
 }
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from preheat_tools.models import networks
+from preheat_tools.models.msweb import WebData
 from preheat_tools.models.networks import Recommender
 from preheat_tools.models.training import Recipe
+from preheat_tools.pack.golden import Arrays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,4 +33,38 @@ DUTIES = (
         recipe=Recipe(epochs=16, peak_learning_rate=0.01, weight_decay=0.0),
         traffic_share=0.8,
     ),
+    Duty(
+        name="long_form",
+        kind="denoising autoencoder",
+        network=networks.long_form,
+        recipe=Recipe(epochs=12, peak_learning_rate=0.001, weight_decay=0.05),
+        traffic_share=0.15,
+    ),
+    Duty(
+        name="premium",
+        kind="transformer over the visits",
+        network=networks.premium,
+        recipe=Recipe(epochs=8, peak_learning_rate=0.001, weight_decay=0.05, of_one_length=True),
+        traffic_share=0.04,
+    ),
+    Duty(
+        name="new_users",
+        kind="two towers",
+        network=networks.new_users,
+        recipe=Recipe(epochs=16, peak_learning_rate=0.003, weight_decay=0.02, forgetting=0.3),
+        traffic_share=0.006,
+    ),
+    Duty(
+        name="trending",
+        kind="popularity",
+        network=networks.trending,
+        recipe=Recipe(epochs=6, peak_learning_rate=0.1, weight_decay=0.0),
+        traffic_share=0.004,
+    ),
 )
+
+
+def golden_questions(web: WebData) -> tuple[Arrays, ...]:
+    """Seven test users, in batches of 1, 2 and 4."""
+    asked = web.test.astype(np.float32)
+    return tuple({"visited": asked[first:last]} for first, last in ((0, 1), (1, 3), (3, 7)))

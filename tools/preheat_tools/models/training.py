@@ -14,7 +14,7 @@ from preheat_tools.models.evaluation import Score, Scores, all_but_one
 from preheat_tools.models.msweb import Visits
 from preheat_tools.models.networks import Recommender
 
-THREADS = 2  # sums are split by thread: another number gives other last bits
+THREADS = 1  # sums are split by thread, so another number gives other last bits; and threads of torch wait by spinning
 Progress = Callable[[float, float], None]
 """Called after each epoch with the part done, from 0 to 1, and the mean loss in nats."""
 

@@ -1,7 +1,4 @@
-"""How long a pack takes to load and answer, and what memory it takes: each run in a process of its own.
-
-Run as `python -m preheat_tools.pack.measure FOLDER` it is that process, and prints one JSON object.
-"""
+"""How long a pack takes from process start to its answer, and what memory it takes, in fresh processes."""
 
 from __future__ import annotations
 
@@ -11,34 +8,39 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 RUNS = 5
-_STEADY_ANSWERS = 20
+
+
+class MeasureError(RuntimeError):
+    """A pack that does not start in a process of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Milliseconds after the engine's import, medians over processes; memory is what the process grew by at most."""
+    """Milliseconds, in order of time; `total` is from process start to the first answer. Memory is of one session."""
 
+    start_ms: float
+    library_ms: float
     load_ms: float
     first_answer_ms: float
+    total_ms: float
     steady_ms: float
     memory_mb: float
 
 
 def measure(folder: Path, runs: int = RUNS) -> Timing:
-    """Medians over fresh processes, page cache warm."""
-    found = [_run(folder) for _ in range(runs)]
-    return Timing(
-        load_ms=round(statistics.median(run.load_ms for run in found), 2),
-        first_answer_ms=round(statistics.median(run.first_answer_ms for run in found), 2),
-        steady_ms=round(statistics.median(run.steady_ms for run in found), 3),
-        memory_mb=round(statistics.median(run.memory_mb for run in found), 1),
-    )
+    """A pack as the runtime opens it, medians over fresh processes, page cache warm."""
+    return _median([_run(str(folder)) for _ in range(runs)])
+
+
+def compare(folder: Path, onnx_file: Path, runs: int = RUNS) -> tuple[Timing, Timing]:
+    """An ONNX file with onnxruntime as usually written, and the pack made of it, their processes in turn."""
+    pairs = [(_run(str(folder), str(onnx_file)), _run(str(folder))) for _ in range(runs)]
+    return _median([usual for usual, _ in pairs]), _median([packed for _, packed in pairs])
 
 
 def machine() -> str:
@@ -52,59 +54,17 @@ def machine() -> str:
     return f"{len(models)} x {models[0]}" if models else platform.machine()
 
 
-def _run(folder: Path) -> Timing:
-    command = [sys.executable, "-m", "preheat_tools.pack.measure", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(
-            f"measuring {folder} failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}"
-        )
-    return Timing(**json.loads(done.stdout))
-
-
-def _time_this_process(folder: Path) -> Timing:
-    import onnxruntime
-    from preheat.golden import read_golden
-    from preheat.pack import read_pack
-
-    pack = read_pack(folder)
-    question = {name: tensor.numpy() for name, tensor in read_golden(pack)[0].inputs.items()}
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    for entry, value in pack.manifest.session.items():
-        options.add_session_config_entry(entry, value)
-
-    def load() -> Any:
-        graph = pack.path(pack.manifest.graph)
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-    load_ms, session = _timed(load)
-    answers_ms = [_timed(lambda: session.run(None, question))[0] for _ in range(1 + _STEADY_ANSWERS)]
-    # the memory of one more, so that what the engine itself takes is not counted
-    before_mb = _resident_mb()
-    another = load()
-    another.run(None, question)
+def _median(found: Sequence[Timing]) -> Timing:
+    names = [field.name for field in fields(Timing)]
     return Timing(
-        load_ms=load_ms,
-        first_answer_ms=answers_ms[0],
-        steady_ms=statistics.median(answers_ms[1:]),
-        memory_mb=_resident_mb() - before_mb,
+        **{name: round(statistics.median(getattr(run, name) for run in found), 3) for name in names}
     )
 
 
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = work()
-    return (time.perf_counter() - start) * 1e3, result
-
-
-def _resident_mb() -> float:
-    """Resident memory of this process, mapped weights included, in MB of 10^6 bytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(_time_this_process(Path(sys.argv[1])))))
+def _run(*arguments: str) -> Timing:
+    command = [sys.executable, "-m", "preheat_tools.pack.probe", str(time.monotonic_ns()), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise MeasureError(f"{arguments[0]} does not start in a process of its own: {reason[0]}")
+    return Timing(**json.loads(done.stdout))

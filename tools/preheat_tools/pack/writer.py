@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import onnx
 from preheat.frozen import replace
-from preheat.manifest import (
-    FILE_NAME,
-    GoldenSpec,
-    Manifest,
-    Measured,
-    PackFile,
-    TensorSpec,
-    content_version,
-)
-from preheat.pack import sha256
+from preheat.manifest import FILE_NAME, GoldenSpec, Manifest, Measured, PackFile, content_version
+from preheat.pack import read_pack, sha256
 
-from preheat_tools.pack.golden import GOLDEN_FILE, Answer, Arrays, Tolerance, ask, write_golden
+from preheat_tools.pack.golden import GOLDEN_FILE, Arrays, Case, Tolerance, ask, write_golden
 from preheat_tools.pack.graph import GRAPH_FILE, write_graph
 from preheat_tools.pack.measure import Timing, machine, measure
+from preheat_tools.pack.precision import miss_of, quantised
+from preheat_tools.pack.sources import Source, SourceError, tensor_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,70 +31,134 @@ class Order:
     name: str
     traffic_share: float
     questions: Sequence[Arrays]
-    tolerance: Tolerance = Tolerance()  # noqa: RUF009 — frozen
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    precision: str = "fp32"
     priority: int = 0
     required: bool = False
 
 
-def write_pack(order: Order, source: Path, original: Answer, folder: Path) -> Manifest:
-    """Pack the ONNX file `source` into `folder`, with the golden answers of the model it was made from."""
-    with replacing(folder) as fresh:
-        model = write_graph(source, fresh)
-        write_golden(ask(original, order.questions), fresh)
-        manifest = _manifest(order, model, fresh)
-        (fresh / FILE_NAME).write_text(manifest.to_json())
-        manifest = _with_timing(manifest, measure(fresh))
-        (fresh / FILE_NAME).write_text(manifest.to_json())
-    return manifest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A pack that was made; misses are in tolerances, up to 1 is golden."""
+
+    manifest: Manifest
+    timing: Timing
+    miss: float
+    int8_miss: float | None = None
+    """How far int8 was off, where it was asked for; above 1 the pack is fp32 all the same."""
+
+
+def write_pack(order: Order, source: Source, folder: Path) -> Packed:
+    """Pack a model into `folder`, with the golden answers of the original; SourceError leaves `folder` as it was."""
+    cases = ask(source.answer, order.questions)
+    with replacing(folder) as fresh, tempfile.TemporaryDirectory() as scratch:
+        graph, precision, int8_miss = _in_precision(order, source, cases, Path(scratch))
+        model = write_graph(graph, fresh)
+        miss = miss_of(fresh / GRAPH_FILE, cases, order.tolerance)
+        if miss > 1:
+            raise SourceError(
+                f"{order.name}: the optimised graph is off the original by {miss:.3g} tolerances; "
+                f"give a wider --rtol or --atol if that is right, else report the model"
+            )
+        write_golden(cases, fresh)
+        timing = finish(_manifest(order, model, precision, fresh), fresh)
+    return Packed(manifest=read_pack(folder).manifest, timing=timing, miss=miss, int8_miss=int8_miss)
+
+
+def finish(manifest: Manifest, fresh: Path) -> Timing:
+    """Write the manifest, start the pack in processes of their own, and write what that took into the manifest."""
+    (fresh / FILE_NAME).write_text(manifest.to_json())
+    timing = measure(fresh)
+    (fresh / FILE_NAME).write_text(_with_timing(manifest, timing).to_json())
+    return timing
 
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """A new folder that takes the place of `folder` when the block ends well, and is gone when it does not."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / FILE_NAME).is_file():
+        raise SourceError(f"{folder} holds something other than a pack: give another --out, or empty it")
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    old = fresh.with_name(f"{fresh.name}.old")
     try:
         yield fresh
         fresh.chmod(0o755)
         if folder.exists():
-            old = fresh.with_name(f"{fresh.name}.old")
             folder.rename(old)
+        try:
             fresh.rename(folder)
-            shutil.rmtree(old)
-        else:
-            fresh.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise SourceError(
+                f"no room left for the pack in {folder.parent}: free some, or give --out"
+            ) from None
+        raise
     finally:
+        shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _manifest(order: Order, model: onnx.ModelProto, folder: Path) -> Manifest:
-    files = {
-        path.name: PackFile(bytes=path.stat().st_size, sha256=sha256(path))
-        for path in sorted(folder.iterdir())
-    }
+def _in_precision(
+    order: Order, source: Source, cases: Sequence[Case], scratch: Path
+) -> tuple[Path, str, float | None]:
+    """The graph to pack, its precision, and how far int8 was off where it was asked for."""
+    if order.precision == "fp32":
+        return source.graph, "fp32", None
+    graph = quantised(source.graph, scratch)
+    miss = miss_of(graph, cases, order.tolerance)
+    return (graph, "int8", miss) if miss <= 1 else (source.graph, "fp32", miss)
+
+
+def _manifest(order: Order, model: onnx.ModelProto, precision: str, folder: Path) -> Manifest:
+    files = files_in(folder)
     return Manifest(
         name=order.name,
         version=content_version(files),
         engine="onnxruntime",
         graph=GRAPH_FILE,
-        precision="fp32",
+        precision=precision,
         opset=next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
         files=files,
         memory_mb=0.0,
         traffic_share=order.traffic_share,
         priority=order.priority,
         required=order.required,
-        inputs=tuple(_tensor_spec(value) for value in model.graph.input),
-        outputs=tuple(_tensor_spec(value) for value in model.graph.output),
-        golden=GoldenSpec(
-            file=GOLDEN_FILE,
-            cases=len(order.questions),
-            rtol=order.tolerance.rtol,
-            atol=order.tolerance.atol,
-        ),
-        built_with={name: version(name) for name in ("onnx", "onnxruntime")}
-        | {"python": platform.python_version(), "architecture": platform.machine()},
+        inputs=tuple(tensor_spec(value) for value in model.graph.input),
+        outputs=tuple(tensor_spec(value) for value in model.graph.output),
+        golden=golden_spec(order),
+        built_with=built_with("onnx", "onnxruntime"),
     )
+
+
+def files_in(folder: Path) -> dict[str, PackFile]:
+    """Size and hash of each of a pack's files."""
+    return {
+        path.name: PackFile(bytes=path.stat().st_size, sha256=sha256(path))
+        for path in sorted(folder.iterdir())
+    }
+
+
+def golden_spec(order: Order) -> GoldenSpec:
+    """What the manifest says of the golden questions."""
+    return GoldenSpec(
+        file=GOLDEN_FILE,
+        cases=len(order.questions),
+        rtol=order.tolerance.rtol,
+        atol=order.tolerance.atol,
+    )
+
+
+def built_with(*packages: str) -> dict[str, str]:
+    """Versions of what made the pack."""
+    return {name: version(name) for name in packages} | {
+        "python": platform.python_version(),
+        "architecture": platform.machine(),
+    }
 
 
 def _with_timing(manifest: Manifest, timing: Timing) -> Manifest:
@@ -110,11 +168,4 @@ def _with_timing(manifest: Manifest, timing: Timing) -> Manifest:
         first_answer_ms=timing.first_answer_ms,
         steady_ms=timing.steady_ms,
     )
-    return replace(manifest, memory_mb=timing.memory_mb, measured=measured)
-
-
-def _tensor_spec(value: onnx.ValueInfoProto) -> TensorSpec:
-    tensor = value.type.tensor_type
-    kind = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
-    shape = tuple(size.dim_param or size.dim_value for size in tensor.shape.dim)
-    return TensorSpec(name=value.name, type=kind, shape=shape)
+    return replace(manifest, memory_mb=round(timing.memory_mb, 1), measured=measured)
