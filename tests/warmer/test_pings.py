@@ -16,8 +16,8 @@ from preheat_tools.bench.stand_in import Response, StandIn
 
 from tests.warmer.local_lambda import serving
 from warmer.adapters.invocation import LambdaEndpoint
-from warmer.adapters.pings import LambdaPinger, Limits
-from warmer.adapters.volley import Timeouts
+from warmer.adapters.pings import LambdaPinger, Limits, SendingRate
+from warmer.adapters.volley import Answer, Timeouts, Volley
 from warmer.policy.values import Failed, Round, RoundReport, Target
 
 A, B = Target("a", "live"), Target("b", "live")
@@ -193,12 +193,25 @@ def test_rounds_wait_for_connections_rather_than_exceed_their_limit(far: StandIn
     assert [len(reported(reports[t]).sightings) for t in targets] == [3] * 12
 
 
-def test_the_sender_learns_its_own_rate(far: StandIn, url: str) -> None:
+def test_the_sender_follows_a_slower_volley_at_once_and_a_faster_one_slowly() -> None:
+    rate = SendingRate(first_guess_s=0.001)
+    rate.learn(Volley(tuple(Answer(sent_s=1.0) for _ in range(11)), sending_s=0.05))
+    assert rate.per_ping_s == pytest.approx(0.005)
+    rate.learn(Volley(tuple(Answer(sent_s=1.0) for _ in range(11)), sending_s=0.0))
+    assert rate.per_ping_s == pytest.approx(0.004)
+
+
+def test_one_ping_teaches_no_rate() -> None:
+    rate = SendingRate(first_guess_s=0.001)
+    rate.learn(Volley((Answer(sent_s=1.0), Answer(problem="no connection")), sending_s=5.0))
+    assert rate.per_ping_s == 0.001
+
+
+def test_a_round_teaches_the_sender(url: str) -> None:
     sender = pinger(url)
-    first_guess_s = sender.rate.per_ping_s
-    for _ in range(8):
-        sender.send([Round(target=A, environments=20, hold_s=0.05)])
-    assert 0 < sender.rate.per_ping_s < first_guess_s
+    before_s = sender.rate.per_ping_s
+    sender.send([Round(target=A, environments=20, hold_s=0.05)])
+    assert sender.rate.per_ping_s != before_s
 
 
 def test_an_unknown_level_fails_its_own_target_only(url: str) -> None:
