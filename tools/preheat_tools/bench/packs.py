@@ -11,6 +11,7 @@ import numpy as np
 
 from preheat_tools.bench.catalog import Model
 from preheat_tools.pack.golden import Arrays, Tolerance
+from preheat_tools.pack.sources import Source
 from preheat_tools.pack.writer import Order, write_pack
 
 ANSWER = "answer"
@@ -52,4 +53,4 @@ def _pack(model: Model, folder: Path) -> None:
     order = Order(
         name=model.name, traffic_share=0.25, questions=[question], tolerance=Tolerance(rtol=1e-3, atol=1e-4)
     )
-    write_pack(order, folder / "naive.onnx", original, folder / "pack")
+    write_pack(order, Source(graph=folder / "naive.onnx", answer=original), folder / "pack")
