@@ -1,4 +1,4 @@
-"""One cloud for every test of the session, on a free port, in its own directory, swept afterwards."""
+"""Functions of a test's own on the session's local cloud."""
 
 from __future__ import annotations
 
@@ -13,15 +13,9 @@ from typing import Any
 
 import pytest
 from preheat_tools.localcloud.deployment import RUNTIME
-from preheat_tools.localcloud.process import LocalCloud, local_cloud
+from preheat_tools.localcloud.process import LocalCloud
 
 ROLE = "arn:aws:iam::000000000000:role/test"
-
-
-@pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    with local_cloud(tmp_path_factory.mktemp("cloud") / "local", settings={"metric_delay_s": 0}) as made:
-        yield made
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +44,6 @@ class Function:
 
     def environments(self) -> list[dict[str, Any]]:
         return [one for one in self.cloud.state()["environments"] if one["function"] == self.name]
-
-
-@pytest.fixture(scope="session")
-def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A cloud in which a minute takes a second."""
-    folder, settings = tmp_path_factory.mktemp("fast") / "local", {"metric_delay_s": 0, "idle_ttl_s": 1e6}
-    with local_cloud(folder, compression=60, settings=settings) as made:
-        yield made
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_the_schedule_fires_in_virtual_time_and_says_when(fast, shop):
     assert abs(moments[1].timestamp() - fast.now_s()) < 3600
 
 
-def test_alias_and_function_are_measured_however_it_came(fast, shop, ask):
+def test_a_request_through_the_api_is_measured_by_alias(fast, shop, ask):
     name = shop.outputs["Function"]
     ask("GET", "/any/counted")
     dimensions = [{"Name": "FunctionName", "Value": name}, {"Name": "Resource", "Value": f"{name}:live"}]

@@ -35,8 +35,6 @@ EXPECTS = (
 _UNRESERVABLE = 100
 """Units of the account's concurrency that no function may reserve or provision
 (https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html)."""
-_PAYLOAD_BYTES = 6 * 1024 * 1024
-"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, synchronous payload."""
 
 
 @dataclass(frozen=True, slots=True)

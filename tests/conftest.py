@@ -1,0 +1,30 @@
+"""Local clouds for the session, on free ports, in directories of their own, swept afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from preheat_tools.localcloud.process import LocalCloud
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A cloud in real time."""
+    from preheat_tools.localcloud.process import local_cloud
+
+    with local_cloud(tmp_path_factory.mktemp("cloud") / "local", settings={"metric_delay_s": 0}) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A cloud in which a minute takes a second."""
+    from preheat_tools.localcloud.process import local_cloud
+
+    folder, settings = tmp_path_factory.mktemp("fast") / "local", {"metric_delay_s": 0, "idle_ttl_s": 1e6}
+    with local_cloud(folder, compression=60, settings=settings) as made:
+        yield made
