@@ -117,6 +117,8 @@ class ModelHost(dict[str, "Served"]):
         now_s = self.clock.steady_s()
         self.load_ms, self.init_ms = (now_s - begun_s) * 1e3, now_s * 1e3
         self.life.initialised(now_s)
+        if self.settings.initialization != ON_DEMAND:
+            self._repack(float("inf"))
         if self.settings.initialization != ON_DEMAND and (reason := self.failed_required()):
             raise RequiredModelFailed(reason)
 
@@ -133,6 +135,7 @@ class ModelHost(dict[str, "Served"]):
                 min(self.settings.warm_up_s, left_s),
                 keep,
             )
+        self._repack(deadline_s)
 
     def report(self) -> dict[str, ModelReport]:
         """Every model as it is now."""
@@ -201,6 +204,20 @@ class ModelHost(dict[str, "Served"]):
             with self._lock:
                 model.in_use -= 1
 
+    def _repack(self, deadline_s: float) -> None:
+        """Second sessions at full speed, where no customer waits, one after another: memory is checked for each."""
+        for candidate in order(model.candidate() for model in self._sound() if model.level == Level.HOT):
+            model = self._models[candidate.name]
+            with self._lock:
+                if model.in_use:
+                    continue
+                resident_mb = sum(other.memory_mb for other in self._models.values() if other.holds_memory)
+                model.repack(
+                    slowness=self._slowness(),
+                    left_s=deadline_s - self.clock.steady_s(),
+                    room_mb=self.settings.memory_mb - resident_mb,
+                )
+
     def _bring(self, model: HostedModel, level: Level, warm_up_s: float, keep: set[str]) -> None:
         try:
             if level == Level.HOT:
@@ -231,9 +248,7 @@ class ModelHost(dict[str, "Served"]):
             return
         resident = [other for other in self._models.values() if other.holds_memory]
         need_mb = (
-            model.manifest.memory_mb
-            + sum(other.manifest.memory_mb for other in resident)
-            - self.settings.memory_mb
+            model.manifest.memory_mb + sum(other.memory_mb for other in resident) - self.settings.memory_mb
         )
         if need_mb > 0:
             busy = {other.name for other in resident if other.in_use} | set(keep)

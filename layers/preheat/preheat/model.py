@@ -47,6 +47,8 @@ class HostedModel:
         self._session: Session | None = None
         self._checked = False
         self._late = 0
+        self.not_packed = ""
+        """Why a packed session was made and dropped; then none is made again."""
         self._lock = Lock()
 
     @property
@@ -57,6 +59,19 @@ class HostedModel:
     def manifest(self) -> Manifest:
         return self.pack.manifest
 
+    @property
+    def packed(self) -> bool:
+        """Whether it answers from a session at full speed: see `preheat.engines.repack`."""
+        return self._session is not None and self._session.packed
+
+    @property
+    def memory_mb(self) -> float:
+        """What it takes while it is loaded."""
+        manifest = self.manifest
+        return (
+            max(manifest.memory_mb, manifest.measured.packed_memory_mb) if self.packed else manifest.memory_mb
+        )
+
     def candidate(self) -> Candidate:
         """What the choice of models goes by: load time as learnt here, else as the pack says."""
         manifest = self.manifest
@@ -64,7 +79,7 @@ class HostedModel:
             name=manifest.name,
             traffic_share=manifest.traffic_share,
             load_ms=self.load_ms or manifest.measured.load_ms or 1.0,
-            memory_mb=manifest.memory_mb,
+            memory_mb=self.memory_mb,
             priority=manifest.priority,
             required=manifest.required,
         )
@@ -77,7 +92,7 @@ class HostedModel:
             load_ms=round(self.load_ms, 3),
             first_answer_ms=round(self.first_answer_ms, 3),
             steady_ms=round(self.steady_ms, 3),
-            memory_mb=self.manifest.memory_mb if self._session is not None else 0.0,
+            memory_mb=self.memory_mb if self._session is not None else 0.0,
             problem=self.problem,
         )
 
@@ -98,6 +113,35 @@ class HostedModel:
         with self._lock:
             if self.level != Level.HOT and not self.problem:
                 self._guarded(lambda: self._verify(warm_up_s))
+
+    def repack(self, *, slowness: float, left_s: float, room_mb: float) -> None:
+        """Answer from a packed session from now on, where one pays and there are time and memory to make it.
+
+        Only where no customer waits: see `preheat.engines.repack`. A session that is late or answers wrongly is
+        dropped, and the one that answered goes on.
+        """
+        from preheat.engines.repack import NotPackedError, make_packed, why_not
+
+        with self._lock:
+            if self.level < Level.HOT or self.packed or self.not_packed:
+                return
+            if why_not(self.manifest, slowness=slowness, left_s=left_s, room_mb=room_mb):
+                return
+            deadline_s = self._clock_s() + left_s
+            try:
+                session = make_packed(self.pack, left_s)
+            except (NotPackedError, EngineError, MemoryError) as error:
+                self.not_packed = str(error) or type(error).__name__
+                return
+            done = self._warm_up(session, deadline_s)
+            if done.problem or done.late:
+                session.close()
+                self.not_packed = done.problem or "its golden questions were not answered in time"
+                return
+            self._session, unpacked = session, self._session
+            self.steady_ms = done.steady_ms
+        if unpacked is not None:
+            unpacked.close()
 
     def unload(self) -> None:
         """Give the memory back; the files stay in the page cache as long as the kernel likes."""
@@ -134,10 +178,7 @@ class HostedModel:
 
     def _verify(self, warm_up_s: float) -> None:
         assert self._session is not None
-        deadline_s = self._clock_s() + warm_up_s
-        done: WarmUp = warm_up(
-            self._session, read_golden(self.pack), self.manifest.golden, self._clock_s, deadline_s
-        )
+        done = self._warm_up(self._session, self._clock_s() + warm_up_s)
         self.first_answer_ms = self.first_answer_ms or done.first_answer_ms
         self.steady_ms = done.steady_ms
         self._late = self._late + 1 if done.late else 0
@@ -150,6 +191,9 @@ class HostedModel:
             self.quarantine(done.problem)
         elif not done.late:
             self.level = Level.HOT
+
+    def _warm_up(self, session: Session, deadline_s: float) -> WarmUp:
+        return warm_up(session, read_golden(self.pack), self.manifest.golden, self._clock_s, deadline_s)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Whatever a pack, an engine or the file system raises is this model's alone."""
