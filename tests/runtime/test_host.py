@@ -10,11 +10,12 @@ from preheat import ModelHost
 from preheat.host import NotReady, RequiredModelFailed, UnknownModel
 from preheat.manifest import Measured, PackError
 from preheat.model import Quarantined
+from preheat.pack import LARGE_BYTES, read_pack
 from preheat.ping import Level
 from preheat.settings import PROVISIONED
 
 from .fakes import VISITED, FakeSurroundings, World
-from .packs import flip_a_byte, write_pack
+from .packs import flip_a_byte, rewrite_manifest, write_pack
 
 
 @pytest.fixture
@@ -142,6 +143,21 @@ def test_one_wrong_byte_quarantines_a_model_and_no_other(models: Path, file: str
     (line,) = world.around.records("quarantine")
     assert (line["model"], line["QuarantinedModels"]) == ("spoilt", [1.0])
     assert "SHA-256" in line["reason"]
+
+
+def test_weights_in_bulk_are_hashed_beside_the_opening_and_a_wrong_byte_is_found_all_the_same(
+    models: Path,
+) -> None:
+    for name in ("sound", "spoilt"):
+        folder = write_pack(models, name)
+        manifest = read_pack(folder).manifest
+        (folder / "weights.bin").write_bytes(bytes(LARGE_BYTES + 1))
+        rewrite_manifest(folder, manifest)
+    flip_a_byte(models / "spoilt/weights.bin")
+    world = World(models).init()
+    assert world.levels() == {"sound": "HOT", "spoilt": "COLD"}
+    with pytest.raises(Quarantined, match=r"SHA-256 of weights\.bin is"):
+        world.host["spoilt"].run(VISITED)
 
 
 def test_a_model_that_fails_is_told_once_and_frees_its_memory(models: Path) -> None:

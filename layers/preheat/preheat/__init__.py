@@ -22,6 +22,4 @@ _MODULES = {
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module 'preheat' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_MODULES[name]), name)
+    return getattr(__import__(_MODULES[name], fromlist=[name]), name)

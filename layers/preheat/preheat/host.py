@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import RLock
+from _thread import RLock
 
 from preheat.choice import eager_set, order, victims
 from preheat.departures import MOST, Departures

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from _thread import allocate_lock
 
 from preheat.choice import Candidate
 from preheat.engines import EngineError, open_session
+from preheat.engines.beside import Opening
 from preheat.golden import read_golden
 from preheat.manifest import PackError
-from preheat.pack import check_files
+from preheat.pack import by_size, check_files
 from preheat.ping import Level, ModelReport
 from preheat.warmup import WarmUp, warm_up
 
@@ -49,7 +50,7 @@ class HostedModel:
         self._late = 0
         self.not_packed = ""
         """Why a packed session was made and dropped; then none is made again."""
-        self._lock = Lock()
+        self._lock = allocate_lock()
 
     @property
     def name(self) -> str:
@@ -170,9 +171,21 @@ class HostedModel:
         self.level = max(self.level, Level.CACHED)
 
     def _load(self) -> None:
+        """Nothing is parsed before its hash is right; weights in bulk, which are only mapped, are hashed meanwhile."""
         begun_s = self._clock_s()
-        self._check()
-        self._session = self._opener(self.pack)
+        small, large = ([], []) if self._checked else by_size(self.pack)
+        check_files(self.pack, small)
+        if large:
+            opening = Opening(lambda: self._opener(self.pack))
+            try:
+                check_files(self.pack, large)
+            except PackError:
+                opening.session().close()
+                raise
+            self._session = opening.session()
+        else:
+            self._session = self._opener(self.pack)
+        self._checked = True
         self.load_ms = (self._clock_s() - begun_s) * 1e3
         self.level = Level.LOADED
 

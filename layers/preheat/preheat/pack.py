@@ -7,6 +7,13 @@ import os
 from preheat.frozen import Frozen
 from preheat.manifest import FILE_NAME, Manifest, PackError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LARGE_BYTES = 1 << 20
+"""What SHA-256 takes a millisecond for."""
+
 
 class Pack(Frozen):
     """A pack found in a folder."""
@@ -67,19 +74,29 @@ def read_packs(root: str) -> tuple[list[Pack], dict[str, str]]:
     return list(packs.values()), unreadable
 
 
-def check_files(pack: Pack) -> None:
-    """Compare each file's size and SHA-256 with the manifest's; PackError names the first that differs."""
-    sizes = {name: _size(pack, name) for name in pack.manifest.files}
-    for name, entry in pack.manifest.files.items():
-        if sizes[name] != entry.bytes:
+def check_files(pack: Pack, names: Iterable[str] | None = None) -> None:
+    """Compare size and SHA-256 of files, all unless named, with the manifest's; PackError names one that differs.
+
+    Sizes are compared before anything is read.
+    """
+    files = {name: pack.manifest.files[name] for name in (pack.manifest.files if names is None else names)}
+    for name, entry in files.items():
+        if (found_bytes := _size(pack, name)) != entry.bytes:
             raise PackError(
-                f"{pack.folder}: {name} has {sizes[name]} bytes, the manifest says {entry.bytes}; copy the pack again"
+                f"{pack.folder}: {name} has {found_bytes} bytes, the manifest says {entry.bytes}; copy the pack again"
             )
-    for name, entry in pack.manifest.files.items():
+    for name, entry in files.items():
         if (found := sha256(pack.path(name))) != entry.sha256:
             raise PackError(
                 f"{pack.folder}: SHA-256 of {name} is {found}, the manifest says {entry.sha256}; copy the pack again"
             )
+
+
+def by_size(pack: Pack) -> tuple[list[str], list[str]]:
+    """The pack's files that are hashed in no time, the graph among them, and the others: weights in bulk."""
+    files, graph = pack.manifest.files, pack.manifest.graph
+    large = [name for name, entry in files.items() if entry.bytes > LARGE_BYTES and name != graph]
+    return [name for name in files if name not in large], large
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

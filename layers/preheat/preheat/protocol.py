@@ -8,7 +8,6 @@ def handler(event, context): ...
 from __future__ import annotations
 
 from functools import wraps
-from urllib.parse import unquote
 
 from preheat.api_event import api_request, json_response, parsed
 from preheat.inference_json import input_tensors, output_json, output_names, tensor_metadata
@@ -52,7 +51,7 @@ def inference_protocol(host: ModelHost) -> Callable[[Handler], Handler]:
 
 def answer(host: ModelHost, request: ApiRequest) -> tuple[int, dict[str, Any]]:
     """Status and body of one of the protocol's routes; raises Problem and what the host raises."""
-    match [unquote(part) for part in request.path.strip("/").split("/")][1:]:
+    match request.path.strip("/").split("/")[1:]:
         case []:
             _only("GET", request)
             return 200, SERVER
