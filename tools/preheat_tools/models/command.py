@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -85,7 +86,7 @@ def models(
         raise click.ClickException(str(error)) from None
     learnt, asked = _parts(web, held_out)
     results = [_result(name="popularity", kind="baseline", score=popularity(learnt), asked=asked)]
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)
     with Progress(console=console) as progress:
         for duty in DUTIES:
             if not only or duty.name in only:
@@ -110,12 +111,13 @@ def _train(duty: Duty, learnt: Visits, progress: Progress) -> tuple[Recommender,
 
     bar = progress.add_task(duty.name, total=1.0)
     begun = time.monotonic()
-    model = train(
-        duty.network,
-        duty.recipe,
-        contexts(learnt),
-        lambda done, loss: progress.update(bar, completed=done, description=f"{duty.name} loss {loss:.3f}"),
-    )
+
+    def tell(done: float, loss: float) -> None:
+        progress.update(bar, completed=done, description=f"{duty.name} loss {loss:.3f}")
+        if not progress.console.is_terminal:  # a log shows no moving bar
+            click.echo(f"{duty.name}: {done:.0%}, loss {loss:.3f}, {time.monotonic() - begun:.0f} s")
+
+    model = train(duty.network, duty.recipe, contexts(learnt), tell)
     return model, time.monotonic() - begun
 
 
@@ -170,15 +172,15 @@ def _write_catalogue(web: WebData, path: Path) -> None:
 
 
 def _table(results: list[Result]) -> Table:
-    table = Table(title=f"{results[0].all_but_one.users} users, in percent")
+    table = Table(title=f"{results[0].all_but_one.users} users; recall@10 and half-life score in percent")
     for heading in (
         "model",
         "kind",
-        "recall@10",
+        "recall",
         "half-life",
-        "given one: recall@10",
-        "half-life",
-        "trained in s",
+        "recall, given 1",
+        "half-life, given 1",
+        "s",
         "MB",
     ):
         table.add_column(heading, justify="left" if heading in ("model", "kind") else "right")

@@ -45,21 +45,21 @@ DUTIES = (
         kind="transformer over the visits",
         network=networks.premium,
         recipe=Recipe(epochs=8, peak_learning_rate=0.001, weight_decay=0.05, of_one_length=True),
-        traffic_share=0.04,
+        traffic_share=0.03,
     ),
     Duty(
         name="new_users",
         kind="two towers",
         network=networks.new_users,
         recipe=Recipe(epochs=16, peak_learning_rate=0.003, weight_decay=0.02, forgetting=0.3),
-        traffic_share=0.006,
+        traffic_share=0.01,
     ),
     Duty(
         name="trending",
         kind="popularity",
         network=networks.trending,
         recipe=Recipe(epochs=6, peak_learning_rate=0.1, weight_decay=0.0),
-        traffic_share=0.004,
+        traffic_share=0.01,
     ),
 )
 
