@@ -11,7 +11,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from preheat_tools.localcloud import deployment
+from preheat_tools.localcloud.commands import local
 
 from .conftest import until
 
@@ -107,6 +109,57 @@ def test_a_request_through_the_api_is_measured_by_alias(fast, shop, ask):
         )["Metrics"]
     )
     assert found
+
+
+@pytest.fixture
+def run(fast, shop):
+    def run(*arguments):
+        return CliRunner().invoke(local, ["--folder", fast.folder, *arguments])
+
+    return run
+
+
+def test_invoke_shows_the_answer_and_the_report(run, tmp_path):
+    event = tmp_path / "event.json"
+    event.write_text('{"hello": "there"}')
+    told = run("invoke", "Shop", "-q", "live", "-e", str(event), "--stack", "shop")
+    assert told.exit_code == 0, told.output
+    assert '"hello": "there"' in told.output
+    assert "REPORT RequestId:" in told.output
+
+
+def test_invoke_makes_requests(run):
+    told = run("invoke", "/orders/7", "-d", '{"item": "tea"}', "--stack", "shop")
+    assert (told.exit_code, "HTTP 200" in told.output, "billed" in told.output) == (0, True, True)
+    refused = run("invoke", "/orders/7", "-d", "{}", "--stack", "shop")
+    assert (refused.exit_code, "HTTP 422" in refused.output) == (1, True)
+
+
+def test_tick_sends_the_schedules_event_at_virtual_now(run, fast):
+    told = run("tick", "--function", "Shop", "--stack", "shop")
+    when = datetime.datetime.fromisoformat(told.output.split('"scheduled_time": "')[1].split('"')[0])
+    assert abs(when.timestamp() - fast.now_s()) < 600
+
+
+def test_status_shows_environments_and_functions(run, shop):
+    told = run("status")
+    assert told.exit_code == 0, told.output
+    assert shop.outputs["Function"] in told.output
+
+
+def test_a_stack_that_is_not_there_is_told(run):
+    told = run("invoke", "Shop", "--stack", "none")
+    assert (told.exit_code, "preheat local deploy" in told.output) == (1, True)
+
+
+def test_a_failed_build_shows_its_end_and_names_its_log(run, tmp_path):
+    broken = tmp_path / "template.yaml"
+    broken.write_text(TEMPLATE.read_text().replace("BuildMethod: makefile", "BuildMethod: none"))
+    (tmp_path / "shop").mkdir()
+    told = run("deploy", "--template", str(broken), "--stack", "broken")
+    assert told.exit_code == 1
+    assert "sam build failed" in told.output
+    assert "deploy-broken.log" in told.output.replace("\n", "")
 
 
 def test_logs_reach_a_subscription(fast, fast_function):

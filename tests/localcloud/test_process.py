@@ -61,25 +61,32 @@ def test_up_is_idempotent_and_down_ends_it(run, tmp_path):
     assert "Nothing is up" in run("down").output
 
 
+def test_down_takes_frozen_workers_along(tmp_path):
+    cloud = process.start(tmp_path / "local")
+    worker = one_worker(cloud)
+    cloud.stop()
+    assert not running(worker)
+
+
 def test_a_crash_is_told_and_takes_the_workers_along(run, tmp_path):
     run("up")
     cloud = process.find(tmp_path / "local")
-    client = cloud.client("lambda")
-    client.create_function(
-        FunctionName="f",
-        Role=ROLE,
-        Runtime=RUNTIME,
-        Handler="app.handler",
-        Code={"ZipFile": zipped("def handler(e, c): return 1\n")},
-    )
-    client.invoke(FunctionName="f")
-    worker = cloud.state()["environments"][0]["pid"]
+    worker = one_worker(cloud)
     os.kill(cloud.pid, signal.SIGKILL)
     until(lambda: not process.alive(cloud.pid))
     told = run("status")
     assert (told.exit_code, "has ended: start one with `preheat local up`" in told.output) == (1, True)
     until(lambda: not running(worker))
     assert "starting anew" in run("up").output
+
+
+def one_worker(cloud):
+    """The process of a frozen environment."""
+    client = cloud.client("lambda")
+    code = {"ZipFile": zipped("def handler(e, c): return 1\n")}
+    client.create_function(FunctionName="f", Role=ROLE, Runtime=RUNTIME, Handler="app.handler", Code=code)
+    client.invoke(FunctionName="f")
+    return cloud.state()["environments"][0]["pid"]
 
 
 def running(pid):

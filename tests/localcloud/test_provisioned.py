@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -156,3 +157,16 @@ def test_limits_can_be_read(live):
     assert live.client.get_function_concurrency(FunctionName=live.name)["ReservedConcurrentExecutions"] == 7
     with pytest.raises(live.client.exceptions.InvalidParameterValueException, match="reserved"):
         put(live, 8)
+
+
+def test_allocation_takes_the_time_that_is_set(cloud, live):
+    cloud.set(allocation_s=1.0)
+    try:
+        asked_s = time.monotonic()
+        put(live, 1)
+        assert standing(live)["Status"] == "IN_PROGRESS"
+        assert live.call(Qualifier="live")[0][0] == "on-demand"
+        ready(live, 1)
+        assert time.monotonic() - asked_s >= 1.0
+    finally:
+        cloud.set(allocation_s=0)

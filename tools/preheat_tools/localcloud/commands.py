@@ -224,10 +224,22 @@ def status(folder: Path, as_json: bool) -> None:
             str(one["invocations"]),
             f"{one['init_ms']:.0f}",
             str(one["pid"]),
+            ", ".join(f"{name} {level}" for name, level in one["levels"].items()),
         )
         for one in state["environments"]
     ]
-    heads = ("function", "version", "provisioned", "state", "age s", "idle s", "served", "INIT ms", "process")
+    heads = (
+        "function",
+        "version",
+        "provisioned",
+        "state",
+        "age s",
+        "idle s",
+        "served",
+        "INIT ms",
+        "process",
+        "models at the last ping",
+    )
     _OUT.print(_table("Environments", heads, rows))
     _OUT.print(_functions(state))
     for plan in _plans(cloud, list(state["functions"])):

@@ -109,6 +109,7 @@ class Control:
             "idle_s": now_s - one.used_s if one.state == "idle" else 0.0,
             "invocations": one.invocations,
             "init_ms": one.init_ms,
+            "levels": one.levels,
         }
 
     def _function(self, name: str) -> dict[str, Any]:

@@ -62,6 +62,8 @@ class Environment:
     state: State = "starting"
     invocations: int = 0
     init_ms: float = 0.0
+    levels: dict[str, str] = field(default_factory=dict)
+    """Each model's level as its last ping told it; what requests did since is not known from outside."""
     _process: subprocess.Popen[bytes] | None = None
     _requests: int = -1
     _answers: int = -1

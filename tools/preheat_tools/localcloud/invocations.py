@@ -146,6 +146,7 @@ class DataPlane:
 
     def _account(self, what: Deployed, event: Any, request: dict[str, Any], served: _Served) -> Outcome:
         one, answer = served.environment, served.answer
+        one.levels = _levels(answer.payload) or one.levels
         first = one.invocations == 1 and one.owner is not None
         report = Report(
             request=request["id"],
@@ -206,6 +207,13 @@ class DataPlane:
 
     def _count(self, what: Deployed, name: str, value: float, unit: str = "Count") -> None:
         self.metrics.automatic(name, value, unit, dimensions_of(what.name, what.qualifier, what.version))
+
+
+def _levels(payload: Any) -> dict[str, str]:
+    """Model to level where this is a reply to a ping, else empty."""
+    told = payload.get("preheat") if isinstance(payload, dict) else None
+    models = told.get("models") if isinstance(told, dict) else None
+    return {name: str(report.get("level")) for name, report in (models or {}).items()}
 
 
 def _lines(what: Deployed, request: str, served: _Served, report: Report) -> list[str]:

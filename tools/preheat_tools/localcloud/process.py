@@ -161,7 +161,7 @@ def remembered(folder: Path) -> LocalCloud | None:
 
 def sweep(folder: Path) -> None:
     """Remove what a cloud leaves; its log stays."""
-    for name in ("state.json", "trees", "environments", "tmp", "home"):
+    for name in ("state.json", "trees", "environments", "build", "tmp", "home"):
         path = folder / name
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
