@@ -118,12 +118,14 @@ class DataPlane:
         self, what: Deployed, event: Any, request: dict[str, Any], concurrency: tuple[int, int]
     ) -> _Served:
         started_s = self.now_s()
-        one = self.pool.lease(what.key, what.qualifier, lambda: self.factory.make(what, started_s))
+        one = self.pool.lease(what.key, what.qualifier)
         init: Answer | None = None
         init_ms = 0.0
-        if one.state == "starting":
+        if one is None:
+            one = self.pool.adopt(what.key, self.factory.make(what, started_s))
             one, init, init_ms = self._init(what, one)
         failed = init is not None and init.failure is not None
+        one.state = one.state if failed else "busy"
         answer = init if failed and init else one.invoke(event, request, what.timeout_s)
         if failed:
             # AWS counts no duration of a handler that never ran, only what INIT took.

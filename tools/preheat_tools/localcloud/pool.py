@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from preheat_tools.localcloud.environment import Environment
 from preheat_tools.localcloud.settings import Current
 
-Make = Callable[[], Environment]
-
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -31,19 +29,19 @@ class Pool:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - no secret
 
-    def lease(self, key: Key, qualifier: str | None, make: Make) -> Environment:
-        """An idle environment, else a new one still to be started; it is the caller's until given back."""
+    def lease(self, key: Key, qualifier: str | None) -> Environment | None:
+        """An idle environment, the caller's until given back; None where a new one is to be made."""
         with self._lock:
-            members = self._members.setdefault(key, [])
-            idle = [one for one in members if one.state == "idle" and one.owner in (None, qualifier)]
-            for dead in [one for one in idle if not one.alive]:
-                idle.remove(dead)
-                self._remove(dead)
+            idle = [
+                one
+                for one in self._members.get(key, ())
+                if one.state == "idle" and one.owner in (None, qualifier) and one.alive
+            ]
             own = [one for one in idle if one.owner is not None]
-            chosen = self._choose(own or idle) if idle else make()
             if not idle:
-                members.append(chosen)
-            chosen.state = "busy" if chosen.state == "idle" else "starting"
+                return None
+            chosen = self._choose(own or idle)
+            chosen.state = "busy"
             return chosen
 
     def give_back(self, one: Environment) -> bool:

@@ -25,11 +25,11 @@ class Trees:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self.extractions = 0
+        self._digests: dict[int, tuple[bytes, bytes]] = {}
 
     def of(self, archives: Sequence[bytes]) -> Path:
         """The tree of these archives, later ones over earlier ones, as Lambda lays layers over /opt."""
-        digests = [hashlib.sha256(archive).digest() for archive in archives]
+        digests = [self._digest(archive) for archive in archives]
         tree = self._folder / hashlib.sha256(b"".join(digests)).hexdigest()[:24]
         with self._lock:
             if not tree.exists():
@@ -46,13 +46,19 @@ class Trees:
                     _link_distribution(name, folder)
         return folder
 
+    def _digest(self, archive: bytes) -> bytes:
+        """Hashing a layer takes as long as some INITs: once for each object, which is kept so that it stays one."""
+        known = self._digests.get(id(archive))
+        if known is None or known[0] is not archive:
+            known = self._digests[id(archive)] = (archive, hashlib.sha256(archive).digest())
+        return known[1]
+
     def _extract(self, archives: Sequence[bytes], tree: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=self._folder, prefix="part-"))
         for archive in archives:
             _unzip(archive, part)
         part.rename(tree)
-        self.extractions += 1
 
 
 def _unzip(archive: bytes, folder: Path) -> None:
