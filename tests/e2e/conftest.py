@@ -1,0 +1,152 @@
+"""The repository's own template on a local cloud, deployed once for all tests: real sam, real worker processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from preheat_tools.localcloud import deployment
+from preheat_tools.localcloud.process import LocalCloud, local_cloud
+
+ROOT = Path(__file__).parents[2]
+MODEL = "short_form"
+LIVED_S = 600.0
+TICK_S = 900.0
+DEADLINE_S = 60.0
+
+
+@dataclass(slots=True)
+class System:
+    """The deployed system, as its customer, its warmer's schedule and a vandal see it."""
+
+    cloud: LocalCloud
+    made: deployment.Deployed
+    url: str
+    key: str
+    ticks: int = 0
+
+    @property
+    def function(self) -> str:
+        return self.made.outputs["RecommendFunction"]
+
+    def ask(self, model: str = MODEL) -> tuple[int, Any]:
+        """A customer's request: status and body."""
+        body = json.dumps({"visited": [1008, 1034], "k": 3}).encode()
+        headers = {"Content-Type": "application/json", "x-api-key": self.key}
+        request = urllib.request.Request(f"{self.url}/recommend/{model}", body, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.load(refused)
+
+    def tick(self) -> dict[str, Any]:
+        """What the schedule does: the warmer's summary of its cycle, each TICK_S after the last, when a round is due."""
+        self.ticks += 1
+        now = datetime.fromtimestamp(self.cloud.now_s() + TICK_S * self.ticks, UTC)
+        payload = json.dumps({"scheduled_time": now.isoformat(timespec="seconds")}).encode()
+        answer = self.cloud.client("lambda").invoke(
+            FunctionName=self.made.outputs["WarmerFunction"], Payload=payload
+        )
+        body = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, body
+        return dict(body)
+
+    def last(self, function: str = "") -> dict[str, Any]:
+        """The newest invocation of the function, from the cloud's ledger."""
+        name = function or self.function
+        return [one for one in self.cloud.invocations() if one["function"] == name][-1]
+
+    def environments(self, function: str = "") -> list[dict[str, Any]]:
+        name = function or self.function
+        return [one for one in self.cloud.state()["environments"] if one["function"] == name]
+
+    def settle(self, settings: dict[str, Any]) -> None:
+        """Change the warmer's settings as a user does."""
+        self.cloud.client("ssm").put_parameter(
+            Name=f"/{self.made.stack}/warmer", Value=json.dumps(settings), Type="String", Overwrite=True
+        )
+
+    def expire_all(self) -> None:
+        """Let every idle environment die, as after a quiet night."""
+        self.cloud.set(idle_ttl_s=0)
+        until(lambda: not self.environments())
+        self.cloud.set(idle_ttl_s=LIVED_S)
+
+    def kill_one(self) -> int:
+        """Kill an idle worker as the kernel does when memory runs out; its process id."""
+        pid = next(int(one["pid"]) for one in self.environments() if one["state"] == "idle")
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: pid not in [one["pid"] for one in self.environments() if one["state"] == "idle"])
+        return pid
+
+    def publish(self, package: Path) -> str:
+        """Publish other code of the function and move `live` to it; the version that it named before."""
+        functions = self.cloud.client("lambda")
+        before = str(functions.get_alias(FunctionName=self.function, Name="live")["FunctionVersion"])
+        functions.update_function_code(FunctionName=self.function, ZipFile=package.read_bytes())
+        version = functions.publish_version(FunctionName=self.function)["Version"]
+        self.point_at(str(version))
+        return before
+
+    def point_at(self, version: str) -> None:
+        self.cloud.client("lambda").update_alias(
+            FunctionName=self.function, Name="live", FunctionVersion=version
+        )
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition, at most DEADLINE_S."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("system")
+
+
+@pytest.fixture(scope="session")
+def deployed(built: Path) -> Iterator[System]:
+    settings = {"metric_delay_s": 0, "idle_ttl_s": LIVED_S}
+    with local_cloud(built / "cloud", settings=settings) as cloud:
+        made = deployment.deploy(cloud, ROOT / "template.yaml", parameters={"WarmerState": "DISABLED"})
+        yield System(cloud, made, deployment.api_url(cloud, made), deployment.api_key(cloud, made))
+
+
+@pytest.fixture
+def system(deployed: System) -> Iterator[System]:
+    """The deployed system, cold, with the warmer told to keep two environments whatever they cost."""
+    deployed.settle({"floor": 2})
+    deployed.expire_all()
+    yield deployed
+    deployed.cloud.clear_faults()
+
+
+def corrupted(folder: Path, pack: str, into: Path) -> Path:
+    """A zip of the built function with one byte of one pack's weights turned over."""
+    copy = into / "function"
+    shutil.copytree(folder, copy)
+    weights = copy / "models" / pack / "weights.bin"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    weights.write_bytes(data)
+    package = into / "function.zip"
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(copy.rglob("*")):
+            archive.write(file, file.relative_to(copy))
+    return package
