@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help bench-env build deploy demo test test-torch check models format clean
+.PHONY: help torch-image bench-env build deploy demo test test-torch check models format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,12 @@ build: $(VENV)/.dev ## build for AWS (FOR=python3.13 ARCHITECTURE=x86_64)
 
 deploy: build ## deploy to the AWS account that the environment names (SETTINGS='Memory=3538 …')
 	@SAM_CLI_TELEMETRY=0 $(BIN)/sam deploy --parameter-overrides Runtime=$(FOR) Architecture=$(ARCHITECTURE) $(SETTINGS)
+
+torch-image: $(VENV)/.torch ## train, pack for torch and build the image of functions/recommend_torch (IMAGE=name:tag)
+	@$(BIN)/preheat models --out build/onnx-packs --weights build/weights
+	@$(BIN)/python -m preheat_tools.models.torch_packs --weights build/weights --out build/torch-packs
+	@$(MAKE) --no-print-directory -C functions/recommend_torch package INTO=$(CURDIR)/build/torch PACKS=$(CURDIR)/build/torch-packs
+	@docker build --tag $(or $(IMAGE),preheat-recommend-torch) build/torch
 
 models: $(VENV)/.torch ## train, evaluate, export and pack the recommenders
 	@$(BIN)/preheat models

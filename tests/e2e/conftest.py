@@ -53,7 +53,7 @@ class System:
             return refused.code, json.load(refused)
 
     def tick(self) -> dict[str, Any]:
-        """What the schedule does: the warmer's summary of its cycle, each TICK_S after the last, when a round is due."""
+        """What the schedule does; the warmer's summary of its cycle. Each is TICK_S after the last: a round is due."""
         self.ticks += 1
         now = datetime.fromtimestamp(self.cloud.now_s() + TICK_S * self.ticks, UTC)
         payload = json.dumps({"scheduled_time": now.isoformat(timespec="seconds")}).encode()

@@ -20,7 +20,9 @@ def pins(path: Path) -> dict[str, str]:
     return {name.lower().replace("-", "_"): version for name, version in pairs}
 
 
-@pytest.mark.parametrize("folder", ["layers/inference", "functions/recommend", "warmer"])
+@pytest.mark.parametrize(
+    "folder", ["layers/inference", "functions/recommend", "functions/recommend_torch", "warmer"]
+)
 def test_what_is_shipped_is_what_was_tested(folder: str) -> None:
     shipped, tested = pins(ROOT / folder / "requirements.txt"), pins(ROOT / "constraints.txt")
     assert shipped == {name: tested[name] for name in shipped}
