@@ -158,11 +158,11 @@ def tick(this: Warmer, event: Mapping[str, Any], context: Context) -> dict[str, 
     found, outcomes = this.cycle(now_s, context)
     dry_run = this.environment.dry_run
     for outcome in outcomes:
-        _log({**outcome.to_record(), "dry_run": dry_run, "run": context.aws_request_id})
+        log({**outcome.to_record(), "dry_run": dry_run, "run": context.aws_request_id})
     for target, why in found.held.items():
-        _log(_held(target, why, now_s, context))
+        log(_held(target, why, now_s, context))
     summary = summarise(now_s, found, outcomes, dry_run)
-    _log(emf(this.environment.function, summary))
+    log(emf(this.environment.function, summary))
     return summary
 
 
@@ -222,7 +222,8 @@ def _held(target: Target, why: Failed, now_s: float, context: Context) -> dict[s
     return {**outcome, "problems": [why.reason], "run": context.aws_request_id}
 
 
-def _log(record: Mapping[str, Any]) -> None:
+def log(record: Mapping[str, Any]) -> None:
+    """One line of JSON, as CloudWatch Logs searches it."""
     sys.stdout.write(json.dumps(record) + "\n")
 
 

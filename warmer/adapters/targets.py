@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from warmer.policy.values import Configured, Failed, FunctionFacts, Target
-from warmer.settings import TAG, Document, SettingError, parse_document, settings_of
+from warmer.settings import TAG, Document, SettingError, Settings, parse_document, settings_of
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
@@ -56,21 +56,13 @@ class Catalogue:
 
     def find(self, now_s: float) -> Found:
         """All targets as they are set up now; raises SettingError where the parameter is unusable for every target."""
-        document = self._document()
-        tags, held = self._tagged() if not self.listed else _listed(self.listed)
+        wanted, held = self.settings(now_s)
+        on = [target for target, settings in wanted.items() if settings.enabled]
+        facts = self._read_facts(on, now_s)
         good: list[Configured] = []
-        off: list[Target] = []
-        facts = self._read_facts(list(tags), now_s)
-        for target, own in tags.items():
-            known = facts[target]
-            try:
-                settings = settings_of(target, document, own, self.parameter, now_s)
-            except SettingError as error:
-                held[target] = Failed(str(error))
-                continue
-            if not settings.enabled:
-                off.append(target)
-            elif isinstance(known, Failed):
+        for target in on:
+            settings, known = wanted[target], facts[target]
+            if isinstance(known, Failed):
                 held[target] = known
             else:
                 good.append(
@@ -78,7 +70,19 @@ class Catalogue:
                         target=target, objective=settings.objective, facts=known, levels=settings.levels
                     )
                 )
-        return Found(tuple(good), held, tuple(off))
+        return Found(tuple(good), held, tuple(target for target in wanted if target not in on))
+
+    def settings(self, now_s: float) -> tuple[dict[Target, Settings], dict[Target, Failed]]:
+        """What the user set for each target, and which targets have a setting that cannot be used."""
+        document = self._document()
+        tags, held = self._tagged() if not self.listed else _listed(self.listed)
+        wanted: dict[Target, Settings] = {}
+        for target, own in tags.items():
+            try:
+                wanted[target] = settings_of(target, document, own, self.parameter, now_s)
+            except SettingError as error:
+                held[target] = Failed(str(error))
+        return wanted, held
 
     def _document(self) -> Document:
         if not self.parameter:

@@ -104,3 +104,41 @@ def _caches(text: str) -> list[str]:
     if not kinds or set(kinds) - {"warm", "cold"}:
         raise ValueError(f"--cache must be warm, cold, or warm,cold; was: {text!r}")
     return kinds
+
+
+@bench.command("pings")
+@click.option("--sizes", default="10,50,200,1000", show_default=True, help="Pings of a round.")
+@click.option(
+    "--runs", default=5, show_default=True, type=click.IntRange(1, 100), help="Rounds of each size."
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+def pings(*, sizes: str, runs: int, json_path: Path | None) -> None:
+    """Rounds of pings over local HTTP: the warmer's sender beside boto3 in threads and in processes.
+
+    \b
+    preheat bench pings
+    preheat bench pings --sizes 20 --runs 1    # a short one
+    """
+    from rich.table import Table
+
+    from preheat_tools.bench.pings import as_json, measure
+
+    try:
+        counts = [int(size) for size in sizes.split(",")]
+    except ValueError:
+        raise click.UsageError(f"--sizes must be whole numbers, as in 10,50; was: {sizes!r}") from None
+    table = Table("sender", "pings", "first to last arrival, ms", "held, ms", "distinct", "whole round, ms")
+    figures = []
+    for one in measure(counts, runs):
+        figures.append(one)
+        table.add_row(
+            one.sender,
+            str(one.pings),
+            f"{one.arrival_ms:.1f}",
+            f"{one.held_ms:.0f}",
+            f"{one.distinct:.1%}",
+            f"{one.whole_ms:.0f}",
+        )
+    Console(width=110).print(table)
+    if json_path:
+        json_path.write_text(json.dumps(as_json(figures), indent=2) + "\n")

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from preheat.ping import MAX_HOLD_S, Level, ModelReport, Ping, Reply
 
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _PATH = re.compile(r"/2015-03-31/functions/([^/]+)/invocations$")
 
 
@@ -63,23 +64,12 @@ class StandIn:
             Environment(f"e{next(self._names)}", born_s=now, last_s=now, **state) for _ in range(count)
         ]
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, as many requests as it brings."""
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-                body = await reader.readexactly(int(length.group(1)) if length else 0)
-                self.heads.append(head)
-                answer = await self._answer(head.split(b" ")[1].decode(), body)
-                writer.write(_http(answer))
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+    async def respond(self, head: bytes, body: bytes) -> bytes:
+        """The HTTP answer to one request."""
+        self.heads.append(head)
+        return _http(await self._answer(head.split(b" ")[1].decode(), body))
 
     async def _answer(self, path: str, body: bytes) -> Response:
-        self.arrivals_s.append(time.time())
         parts = urlsplit(path)
         if not (named := _PATH.match(parts.path)):
             return Response(404, {"Message": f"no such path: {parts.path}"})
@@ -137,9 +127,39 @@ def _http(answer: Response) -> bytes:
     return f"HTTP/1.1 {answer.status} -\r\n{head}\r\n".encode() + body
 
 
+class _Connection(asyncio.Protocol):
+    """One connection. An arrival is noted before anything is parsed: a round's requests must not wait in turn."""
+
+    def __init__(self, stand_in: StandIn) -> None:
+        self._stand_in = stand_in
+        self._received = b""
+        self._transport: asyncio.Transport | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if not self._received:
+            self._stand_in.arrivals_s.append(time.time())
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if end and len(body) >= (int(length.group(1)) if length else 0):
+            self._received = b""
+            self._task = asyncio.get_running_loop().create_task(self._respond(head, body))
+
+    async def _respond(self, head: bytes, body: bytes) -> None:
+        answer = await self._stand_in.respond(head, body)
+        if self._transport is not None:
+            self._transport.write(answer)
+
+
 async def listen(stand_in: StandIn) -> asyncio.Server:
     """Serve on a free port of loopback."""
-    return await asyncio.start_server(stand_in.serve, "127.0.0.1", 0, backlog=4096)
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(lambda: _Connection(stand_in), "127.0.0.1", 0, backlog=4096)
 
 
 def port_of(server: asyncio.Server) -> int:
