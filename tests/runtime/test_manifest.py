@@ -34,7 +34,11 @@ def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     [
         pytest.param("format", 2, "format must be 1, was: 2", id="a-later-format"),
         pytest.param("format", None, "format must be a whole number, was: None", id="no-format"),
-        pytest.param("name", "../x", "name must match", id="a-name-that-is-a-path"),
+        pytest.param("name", "../x", "name must be 1 to 64 letters", id="a-name-that-is-a-path"),
+        pytest.param("name", "-x", "name must be 1 to 64 letters", id="a-name-that-begins-with-a-mark"),
+        pytest.param("name", "x" * 65, "name must be 1 to 64 letters", id="a-name-too-long"),
+        pytest.param("name", "", "name must be 1 to 64 letters", id="no-name"),
+        pytest.param("name", "modèle", "name must be 1 to 64 letters", id="a-name-beyond-ascii"),
         pytest.param("name", 7, "name must be a string, was: 7", id="a-name-that-is-a-number"),
         pytest.param("version", "0" * 16, "version must be", id="a-version-of-other-content"),
         pytest.param(

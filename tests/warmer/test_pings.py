@@ -133,6 +133,24 @@ def test_quarantined_models_and_provisioned_environments_are_told(far: StandIn, 
     assert report.sightings[0].provisioned and report.sightings[0].unsound == ("short_form",)
 
 
+def test_environments_that_left_are_told_to_the_next_ping_until_the_target_is_sound(
+    far: StandIn, url: str
+) -> None:
+    """Decision 3: what bounds an environment that leaves, where Lambda gives each ping a new one."""
+    told: list[int] = []
+    exits = Response(200, {"errorType": "Runtime.ExitError"}, (("X-Amz-Function-Error", "Unhandled"),))
+
+    def leaving(function: str, event: dict[str, Any]) -> Response | None:
+        told.append(event["preheat"].get("departures", 0))
+        return exits if len(told) <= 2 else None
+
+    far.misbehave = leaving
+    sender = pinger(url)
+    for _ in range(4):
+        sender.send([Round(target=A, environments=1, hold_s=0.0)])
+    assert told == [0, 1, 2, 0]
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [

@@ -18,6 +18,8 @@ from warmer.adapters.volley import Answer, Origin, Timeouts, Volley, fire
 from warmer.policy.values import Failed, Round, RoundReport, Sighting, Target
 
 OK, TOO_MANY_REQUESTS = 200, 429
+LEFT = b"Runtime.ExitError"
+"""What Lambda answers where the process of an environment ended inside the invocation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class LambdaPinger:
         self._clock = clock
         self._origin: Origin | None = None
         self.rate = SendingRate()
+        self._departures: Counter[Target] = Counter()
+        """Environments that left inside our pings, for want of a required model, since a target last was sound."""
 
     def send(self, rounds: Sequence[Round]) -> Mapping[Target, RoundReport | Failed]:
         """All rounds side by side; returns when every ping was answered or given up."""
@@ -90,6 +94,7 @@ class LambdaPinger:
             ping = Ping(
                 release_at_ms=math.ceil(release_s * 1000),
                 models={name: Level[level] for name, level in wanted.levels.items()},
+                departures=self._departures[wanted.target],
             )
             return self._endpoint.signed(wanted.target, json.dumps(ping.to_event()).encode())
 
@@ -98,6 +103,11 @@ class LambdaPinger:
         self.rate.learn(volley)
         for answer in volley.answers:
             tally.count(answer, release_s)
+        left = sum(LEFT in answer.body for answer in volley.answers)
+        if left:
+            self._departures[wanted.target] += left
+        elif tally.sightings and not any(sighting.unsound for sighting in tally.sightings.values()):
+            del self._departures[wanted.target]
 
     def _reach(self) -> Origin:
         if self._origin is None:

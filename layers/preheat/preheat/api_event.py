@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from types import MappingProxyType
 
 from preheat.frozen import Frozen
@@ -44,6 +43,8 @@ def api_request(event: Any) -> ApiRequest | None:
 
 def parsed(body: bytes | str) -> Any:
     """A JSON body; Problem 413 where it is too large, 400 where it is not JSON."""
+    import json
+
     if len(body) > MAX_BODY_BYTES:
         raise Problem(413, f"a body may have {MAX_BODY_BYTES} bytes, was: {len(body)}", "body")
     try:
@@ -54,6 +55,8 @@ def parsed(body: bytes | str) -> Any:
 
 def json_response(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
     """An answer in the form that API Gateway takes back."""
+    import json
+
     kind = "application/json" if status < 400 else CONTENT_TYPE
     return {
         "statusCode": status,

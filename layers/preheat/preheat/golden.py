@@ -6,8 +6,6 @@ numpy and without `zipfile` (10 ms of imports), and never unpickled.
 
 from __future__ import annotations
 
-import json
-import re
 from math import prod
 from struct import unpack_from
 
@@ -23,9 +21,7 @@ if TYPE_CHECKING:
     from preheat.pack import Pack
 
 _END, _ENTRY = b"PK\x05\x06", b"PK\x01\x02"
-_HEADER = re.compile(
-    r"\{'descr': '([<>|=]?)([a-z]\d+)', 'fortran_order': False, 'shape': \(([\d, ]*)\), *\}\s*"
-)
+_HEADER = r"\{'descr': '([<>|=]?)([a-z]\d+)', 'fortran_order': False, 'shape': \(([\d, ]*)\), *\}\s*"
 _DTYPES = {
     "b1": "bool",
     "i1": "int8",
@@ -107,10 +103,13 @@ def _arrays(data: memoryview, path: str) -> Iterator[tuple[str, Tensor]]:
 
 def _array(data: memoryview, where: str) -> Tensor:
     """One .npy array (numpy.lib.format), in C order and of plain numbers."""
+    import json
+    import re
+
     magic, major = unpack_from("<6sB", data)
     length, start = (*unpack_from("<H", data, 8), 10) if major == 1 else (*unpack_from("<I", data, 8), 12)
     header = bytes(data[start : start + length]).decode("latin-1")
-    match = _HEADER.fullmatch(header)
+    match = re.fullmatch(_HEADER, header)
     kind = _DTYPES.get(match[2]) if match and match[1] != ">" else None
     if magic != b"\x93NUMPY" or match is None or kind is None:
         raise PackError(f"{where} must be a C-ordered little-endian array of numbers, was: {header.strip()}")

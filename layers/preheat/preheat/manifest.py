@@ -5,9 +5,7 @@ Standard library only, for the writer (`preheat pack`) and for the runtime, on w
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from types import MappingProxyType
 
 from preheat.frozen import Frozen, as_dict
@@ -19,7 +17,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FILE_NAME = "manifest.json"
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME_MARKS = "_.-"
+"""What a model's name may have beside ASCII letters and digits, though not at its start."""
 TENSOR_TYPES = (
     "bool",
     "int8",
@@ -103,12 +102,16 @@ class Manifest(Frozen):
 
     def to_json(self) -> str:
         """The text of `manifest.json`."""
+        import json
+
         body = {"format": FORMAT} | _plain(self)
         return json.dumps(body, indent=2) + "\n"
 
     @staticmethod
     def from_json(text: str | bytes, where: str) -> Manifest:
         """Parse and validate; `where` names the pack in a PackError."""
+        import json  # 10 ms for a bare interpreter, though Lambda's bootstrap has it
+
         try:
             body = json.loads(text)
         except ValueError as error:
@@ -139,6 +142,12 @@ class Manifest(Frozen):
         )
         _check(manifest, where)
         return manifest
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model may be named so: the name is part of paths and URLs."""
+    letters = name.translate({ord(mark): None for mark in NAME_MARKS})
+    return len(name) <= 64 and letters.isalnum() and letters.isascii() and name[0] not in NAME_MARKS
 
 
 def content_version(files: Mapping[str, PackFile]) -> str:
@@ -199,7 +208,7 @@ _KINDS = {
 
 def _file(item: _Object) -> PackFile:
     digest = item.get("sha256", str)
-    if not re.fullmatch("[0-9a-f]{64}", digest):
+    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
         raise PackError(f"{item.where}: sha256 must be 64 hexadecimal digits, was: {_short(digest)}")
     return PackFile(bytes=int(item.amount("bytes")), sha256=digest)
 
@@ -242,8 +251,11 @@ def _measured(item: _Object) -> Measured:
 
 def _check(manifest: Manifest, where: str) -> None:
     """What no single field shows."""
-    if not MODEL_NAME.fullmatch(manifest.name):
-        raise PackError(f"{where}: name must match {MODEL_NAME.pattern}, was: {manifest.name!r}")
+    if not is_model_name(manifest.name):
+        raise PackError(
+            f"{where}: name must be 1 to 64 letters, digits and {NAME_MARKS}, the first no mark, "
+            f"was: {manifest.name!r}"
+        )
     for name in manifest.files:
         if os.path.basename(name) != name or name in ("", ".", "..", FILE_NAME):
             raise PackError(f"{where}: files must lie in the pack's own folder, was: {name!r}")

@@ -6,8 +6,6 @@ are properties, searchable in the log; metrics are four, since each is billed by
 
 from __future__ import annotations
 
-import json
-
 from preheat.frozen import Frozen
 from preheat.life import CUSTOMER, NOBODY
 
@@ -80,6 +78,8 @@ def quarantine_line(function: str, model: str, version: str, reason: str, now_s:
 
 
 def _line(function: str, now_s: float, values: Mapping[str, float], properties: Mapping[str, Any]) -> str:
+    import json
+
     metrics = [{"Name": name, "Unit": METRICS[name]} for name in values]
     directive = {"Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": metrics}
     body = {

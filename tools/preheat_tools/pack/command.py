@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from preheat.manifest import MODEL_NAME, PackError
+from preheat.manifest import PackError, is_model_name
 
 if TYPE_CHECKING:
     from preheat_tools.pack.golden import Arrays
@@ -121,7 +121,7 @@ def pack(
 
 def _name_of(source: str) -> str:
     name = source.rpartition(":")[2] if _is_factory(source) else Path(source).stem
-    if not MODEL_NAME.fullmatch(name):
+    if not is_model_name(name):
         raise click.BadParameter(f"{name!r} is no name for a model: give --name", param_hint="SOURCE")
     return name
 
