@@ -37,6 +37,11 @@ def measure(folder: Path, runs: int = RUNS) -> Timing:
     return _median([_run(str(folder)) for _ in range(runs)])
 
 
+def measure_packed(folder: Path, runs: int = RUNS) -> Timing:
+    """The same with the weights copied into the kernels' layout: what `preheat.engines.repack` decides by."""
+    return _median([_run(str(folder), "--packed") for _ in range(runs)])
+
+
 def compare(folder: Path, onnx_file: Path, runs: int = RUNS) -> tuple[Timing, Timing]:
     """An ONNX file with onnxruntime as usually written, and the pack made of it, their processes in turn."""
     pairs = [(_run(str(folder), str(onnx_file)), _run(str(folder))) for _ in range(runs)]

@@ -1,4 +1,4 @@
-"""One timed start, as a process of its own: `python -m preheat_tools.pack.probe STARTED_NS PACK [ONNX]`.
+"""One timed start, as a process of its own: `python -m preheat_tools.pack.probe STARTED_NS PACK [ONNX|--packed]`.
 
 Opens the pack as the runtime does, or, where an ONNX file is named, that file with onnxruntime as usually written;
 asks the pack's first golden question; prints one JSON object of milliseconds. Imports nothing before the engine that
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ANSWERS = 20
 
 
-def main(started_ns: int, folder: str, onnx_file: str | None) -> dict[str, float]:
+def main(started_ns: int, folder: str, onnx_file: str | None, packed: bool = False) -> dict[str, float]:
     """Phases in ms from the parent's clock at the start, steady answers, and the memory of one session in MB."""
     from preheat.golden import read_golden
     from preheat.pack import read_pack
@@ -26,14 +26,14 @@ def main(started_ns: int, folder: str, onnx_file: str | None) -> dict[str, float
     pack = read_pack(folder)
     inputs = read_golden(pack)[0].inputs
     begun_ms = _now_ms()
-    library_ms, ask = _open_onnx(onnx_file, inputs) if onnx_file else _open_pack(pack, inputs)
+    library_ms, ask = _open_onnx(onnx_file, inputs) if onnx_file else _open_pack(pack, inputs, packed)
     loaded_ms = _now_ms()
     ask()
     answered_ms = _now_ms()
     steady_ms = sorted(_timed_ms(ask) for _ in range(ANSWERS))[ANSWERS // 2]
     # the memory of one more, so that what the engine itself takes is not counted
     before_mb = _resident_mb()
-    _, another = _open_onnx(onnx_file, inputs) if onnx_file else _open_pack(pack, inputs)
+    _, another = _open_onnx(onnx_file, inputs) if onnx_file else _open_pack(pack, inputs, packed)
     another()
     return {
         "start_ms": begun_ms - started_ns / 1e6,
@@ -46,10 +46,10 @@ def main(started_ns: int, folder: str, onnx_file: str | None) -> dict[str, float
     }
 
 
-def _open_pack(pack: Any, inputs: Any) -> tuple[float, Callable[[], Any]]:
+def _open_pack(pack: Any, inputs: Any, packed: bool) -> tuple[float, Callable[[], Any]]:
     from preheat.engines import open_session
 
-    session = open_session(pack)
+    session = open_session(pack, packed=packed)
     return session.phases.library_ms, lambda: session.run(inputs)
 
 
@@ -81,7 +81,9 @@ def _resident_mb() -> float:
 
 
 if __name__ == "__main__":
-    found = main(int(sys.argv[1]), sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None)
+    is_packed = sys.argv[3:] == ["--packed"]
+    onnx = sys.argv[3] if len(sys.argv) > 3 and not is_packed else None
+    found = main(int(sys.argv[1]), sys.argv[2], onnx, is_packed)
     import json
 
     sys.stdout.write(json.dumps(found))

@@ -19,7 +19,7 @@ from preheat.pack import read_pack, sha256
 
 from preheat_tools.pack.golden import GOLDEN_FILE, Arrays, Case, Tolerance, ask, write_golden
 from preheat_tools.pack.graph import GRAPH_FILE, write_graph
-from preheat_tools.pack.measure import Timing, machine, measure
+from preheat_tools.pack.measure import Timing, machine, measure, measure_packed
 from preheat_tools.pack.precision import miss_of, quantised
 from preheat_tools.pack.sources import Source, SourceError, tensor_spec
 
@@ -69,7 +69,8 @@ def finish(manifest: Manifest, fresh: Path) -> Timing:
     """Write the manifest, start the pack in processes of their own, and write what that took into the manifest."""
     (fresh / FILE_NAME).write_text(manifest.to_json())
     timing = measure(fresh)
-    (fresh / FILE_NAME).write_text(_with_timing(manifest, timing).to_json())
+    packed = measure_packed(fresh) if manifest.engine == "onnxruntime" else None
+    (fresh / FILE_NAME).write_text(_with_timing(manifest, timing, packed).to_json())
     return timing
 
 
@@ -161,11 +162,18 @@ def built_with(*packages: str) -> dict[str, str]:
     }
 
 
-def _with_timing(manifest: Manifest, timing: Timing) -> Manifest:
+def _with_timing(manifest: Manifest, timing: Timing, packed: Timing | None) -> Manifest:
     measured = Measured(
         machine=machine(),
         load_ms=timing.load_ms,
         first_answer_ms=timing.first_answer_ms,
         steady_ms=timing.steady_ms,
     )
+    if packed is not None:
+        measured = replace(
+            measured,
+            packed_load_ms=packed.load_ms,
+            packed_steady_ms=packed.steady_ms,
+            packed_memory_mb=round(packed.memory_mb, 1),
+        )
     return replace(manifest, memory_mb=round(timing.memory_mb, 1), measured=measured)
