@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help torch-image bench-env build deploy demo test test-torch check models format clean
+.PHONY: help sam-local torch-image bench-env build deploy demo test test-torch check models format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ torch-image: $(VENV)/.torch ## train, pack for torch and build the image of func
 	@$(BIN)/python -m preheat_tools.models.torch_packs --weights build/weights --out build/torch-packs
 	@$(MAKE) --no-print-directory -C functions/recommend_torch package INTO=$(CURDIR)/build/torch PACKS=$(CURDIR)/build/torch-packs
 	@docker build --tag $(or $(IMAGE),preheat-recommend-torch) build/torch
+
+sam-local: $(VENV)/.dev ## every event under sam local, where there is a container engine (ARGS='--skip-pull')
+	@$(BIN)/python -m preheat_tools.sam_local $(ARGS)
 
 models: $(VENV)/.torch ## train, evaluate, export and pack the recommenders
 	@$(BIN)/preheat models
