@@ -151,6 +151,23 @@ def test_on_demand_the_process_ends_inside_the_ping_twice_then_answers_503(packa
     assert status(ended.answers[1]) == 503
 
 
+def test_five_models_share_a_memory_that_cannot_hold_them_all(package: Path) -> None:
+    """15 MB: one of the two large models at a time, the one that is asked making room for itself."""
+    names = ["short_form", "long_form", "premium", "new_users", "trending"]
+    asked = [asking({"visited": [1008]}, name) for name in (*names, "long_form", "short_form")]
+    ended = run(package, event("api_models"), *asked, event("api_models"), PREHEAT_MEMORY_MB="15")
+    before, *recommended, after = ended.answers
+    assert [status(answer) for answer in recommended] == [200] * len(asked)
+
+    def hot(answer: dict[str, Any]) -> set[str]:
+        return {model["name"] for model in json.loads(answer["body"])["models"] if model["level"] == "HOT"}
+
+    assert hot(before) == set(names) - {"premium"}  # worth least for its size
+    assert "long_form" in hot(after)  # asked last
+    assert "premium" not in hot(after)
+    assert not [line for line in ended.log if line["record"] == "quarantine"]
+
+
 def test_cold_mode_loads_at_the_first_request(package: Path) -> None:
     ended = run(
         package, event("api_models"), event("api_recommend"), event("api_models"), PREHEAT_MODE="cold"

@@ -119,7 +119,7 @@ def test_on_demand_init_leaves_to_the_first_ping_what_would_not_fit_its_ten_seco
 def test_provisioned_init_loads_all_that_fits_the_memory(models: Path) -> None:
     for name in "abc":
         write_pack(models, name, measured=slow(20_000.0))
-    world = World(models, load_s=30.0, initialization=PROVISIONED).init()
+    world = World(models, initialization=PROVISIONED).init()
     assert set(world.levels().values()) == {"HOT"}
 
 

@@ -13,7 +13,8 @@ from preheat.model import HostedModel, Quarantined
 from preheat.pack import read_packs
 from preheat.ping import Level, ModelReport
 from preheat.record import ColdStart, cold_start_line, quarantine_line
-from preheat.settings import ON_DEMAND, PROVISIONED
+from preheat.settings import ON_DEMAND, PROVISIONED, SNAP_START
+from preheat.snapshot import register
 from preheat.surroundings import Process
 
 TYPE_CHECKING = False
@@ -84,6 +85,8 @@ class ModelHost(dict[str, "Served"]):
         host = cls(packs, surroundings)
         host.unreadable = unreadable
         host.initialise(beside)
+        if host.settings.initialization == SNAP_START:
+            register(host)
         return host
 
     def __missing__(self, name: str) -> Served:
@@ -121,6 +124,22 @@ class ModelHost(dict[str, "Served"]):
             self._repack(float("inf"))
         if self.settings.initialization != ON_DEMAND and (reason := self.failed_required()):
             raise RequiredModelFailed(reason)
+
+    def before_snapshot(self) -> None:
+        """Load and verify all that fits, once for all copies; RequiredModelFailed where none is to be made."""
+        self.warm({}, float("inf"))
+        if reason := self.failed_required():
+            raise RequiredModelFailed(reason)
+
+    def after_restore(self) -> None:
+        """A copy begins, with an id and a beginning of its own; its models are asked whether they still answer."""
+        begun_s = self.clock.steady_s()
+        for model in self._sound():
+            model.ask_again()
+            self._tell_if_failed(model)
+        now_s = self.clock.steady_s()
+        self.began_s, self.load_ms, self.init_ms = 0.0, (now_s - begun_s) * 1e3, (now_s - begun_s) * 1e3
+        self.life.initialised(now_s)
 
     def warm(self, wanted: Mapping[str, Level], deadline_s: float) -> None:
         """Bring each named model to its level, or the eager set to HOT, as far as the time goes."""

@@ -7,7 +7,7 @@ from _thread import allocate_lock
 from preheat.choice import Candidate
 from preheat.engines import EngineError, open_session
 from preheat.engines.beside import Opening
-from preheat.golden import read_golden
+from preheat.golden import difference, read_golden
 from preheat.manifest import PackError
 from preheat.pack import by_size, check_files
 from preheat.ping import Level, ModelReport
@@ -144,6 +144,12 @@ class HostedModel:
         if unpacked is not None:
             unpacked.close()
 
+    def ask_again(self) -> None:
+        """The first golden question once more, of a hot model; a wrong answer is a quarantine."""
+        with self._lock:
+            if self.level == Level.HOT:
+                self._guarded(self._ask_again)
+
     def unload(self) -> None:
         """Give the memory back; the files stay in the page cache as long as the kernel likes."""
         session, self._session = self._session, None
@@ -204,6 +210,12 @@ class HostedModel:
             self.quarantine(done.problem)
         elif not done.late:
             self.level = Level.HOT
+
+    def _ask_again(self) -> None:
+        assert self._session is not None
+        question = read_golden(self.pack)[0]
+        if problem := difference(question.answers, self._session.run(question.inputs), self.manifest.golden):
+            self.quarantine(f"golden question 0, asked again: {problem}")
 
     def _warm_up(self, session: Session, deadline_s: float) -> WarmUp:
         return warm_up(session, read_golden(self.pack), self.manifest.golden, self._clock_s, deadline_s)
