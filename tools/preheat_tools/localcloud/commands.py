@@ -12,9 +12,8 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from preheat_tools.localcloud import deployment, process
+from preheat_tools.localcloud import deployment, process, status_page
 from preheat_tools.localcloud.process import LocalCloud, LocalCloudError
 from preheat_tools.localcloud.settings import ROUTINGS, Settings
 
@@ -151,7 +150,7 @@ def deploy(folder: Path, template: Path, stack: str, parameter: tuple[str, ...])
             progress=lambda line: status.update(f"[dim]{line[:100]}[/dim]"),
         )
     _OUT.print(f"Stack {stack} deployed in {time.monotonic() - began:.1f} s.")
-    _OUT.print(_table("Outputs", ("name", "value"), sorted(made.outputs.items())))
+    _OUT.print(status_page.table("Outputs", ("name", "value"), sorted(made.outputs.items())))
 
 
 @local.command()
@@ -211,81 +210,8 @@ def status(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(state, indent=2))
         return
-    now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(state["now_s"]))
-    _OUT.print(f"{cloud.url}, process {cloud.pid}, virtual time {now} UTC ×{state['compression']:g}")
-    rows = [
-        (
-            one["function"],
-            one["version"],
-            one["provisioned_for"] or "",
-            one["state"],
-            f"{one['age_s']:.0f}",
-            f"{one['idle_s']:.0f}",
-            str(one["invocations"]),
-            f"{one['init_ms']:.0f}",
-            str(one["pid"]),
-            ", ".join(f"{name} {level}" for name, level in one["levels"].items()),
-        )
-        for one in state["environments"]
-    ]
-    heads = (
-        "function",
-        "version",
-        "provisioned",
-        "state",
-        "age s",
-        "idle s",
-        "served",
-        "INIT ms",
-        "process",
-        "models at the last ping",
-    )
-    _OUT.print(_table("Environments", heads, rows))
-    _OUT.print(_functions(state))
-    for plan in _plans(cloud, list(state["functions"])):
-        _OUT.print(f"Last plan: {plan}", markup=False)
-
-
-def _functions(state: dict[str, Any]) -> Table:
-    rows = []
-    for name, one in state["functions"].items():
-        counts = one["counts"]
-        capacity = ", ".join(
-            f"{alias}: {pc['AllocatedProvisionedConcurrentExecutions']}/"
-            f"{pc['RequestedProvisionedConcurrentExecutions']} {pc['Status']}"
-            for alias, pc in one["provisioned"].items()
-        )
-        keys = ("requests", "pings", "others", "errors", "throttles", "cold_starts", "billed_ms")
-        aliases = ", ".join(f"{alias}→{version}" for alias, version in one["aliases"].items())
-        rows.append((name, aliases, capacity, *(str(counts.get(key, 0)) for key in keys)))
-    heads = (
-        "function",
-        "aliases",
-        "provisioned",
-        "requests",
-        "pings",
-        "others",
-        "errors",
-        "429s",
-        "cold",
-        "billed ms",
-    )
-    return _table("Functions", heads, rows)
-
-
-def _plans(cloud: LocalCloud, functions: list[str]) -> list[str]:
-    """The newest plan that any function has logged: the warmer writes each as one line with the key `plan`."""
-    logs = cloud.client("logs")
-    newest: list[tuple[int, str]] = []
-    for name in functions:
-        try:
-            found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern='"plan"')
-        except logs.exceptions.ResourceNotFoundException:
-            continue
-        newest += [
-            (e["timestamp"], e["message"]) for e in found["events"] if e["message"].lstrip().startswith("{")
-        ]
-    return [text for _, text in sorted(newest)[-1:]]
+    for part in status_page.parts(cloud, state):
+        _OUT.print(part, markup=False)
 
 
 def _event(cloud: LocalCloud, function: str, body: bytes, qualifier: str | None) -> int:
@@ -335,15 +261,6 @@ def _show(payload: bytes) -> None:
         _OUT.print_json(payload.decode())
     except ValueError:
         _OUT.print(payload.decode(errors="replace"), markup=False)
-
-
-def _table(title: str, heads: tuple[str, ...], rows: Any) -> Table:
-    table = Table(title=title, title_justify="left")
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -142,6 +142,11 @@ class Environment:
             self._process.stdout.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def out_of_memory(self, answer: Answer) -> Answer:
+        """End it as Lambda does one that took more memory than its function has; what its caller gets instead."""
+        self.kill()
+        return self._lost("error", 0.0, answer.elapsed_ms, answer)
+
     def _spawn(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         (requests_in, self._requests), (self._answers, answers_out) = os.pipe(), os.pipe()
@@ -230,7 +235,13 @@ class Environment:
         self._log.clear()
         return tuple(line for line in text.split("\n") if line)
 
-    def _lost(self, status: Literal["error", "timeout"], limit_s: float, elapsed_ms: float) -> Answer:
+    def _lost(
+        self,
+        status: Literal["error", "timeout"],
+        limit_s: float,
+        elapsed_ms: float,
+        answer: Answer | None = None,
+    ) -> Answer:
         if status == "timeout":
             failure = {
                 "errorType": "Sandbox.Timedout",
@@ -243,7 +254,13 @@ class Environment:
                 "errorType": "Runtime.ExitError",
                 "errorMessage": f"Runtime exited with error: {how}",
             }
-        return Answer(failure=failure, lines=self._lines(), elapsed_ms=elapsed_ms, status=status)
+        return Answer(
+            failure=failure,
+            lines=(*(answer.lines if answer else ()), *self._lines()),
+            elapsed_ms=elapsed_ms,
+            memory_mb=answer.memory_mb if answer else 0,
+            status=status,
+        )
 
     def _signal(self, which: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:

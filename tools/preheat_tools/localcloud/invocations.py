@@ -127,6 +127,8 @@ class DataPlane:
         failed = init is not None and init.failure is not None
         one.state = one.state if failed else "busy"
         answer = init if failed and init else one.invoke(event, request, what.timeout_s)
+        if answer.memory_mb > what.memory_mb and one.alive:
+            answer = one.out_of_memory(answer)
         if failed:
             # AWS counts no duration of a handler that never ran, only what INIT took.
             answer = Answer(failure=answer.failure, memory_mb=answer.memory_mb, status=answer.status)
