@@ -119,6 +119,33 @@ def test_the_inference_functions_may_write_their_own_log_and_nothing_else(
             assert granted == {("logs:CreateLogStream", logs), ("logs:PutLogEvents", logs)}
 
 
+def test_bursts_are_answered_with_pings_and_one_kind_of_item(branch: tuple[dict[str, str], Template]) -> None:
+    granted = list(grants(branch[1], "BurstRole"))
+    logs = ("Att", "BurstLogs.Arn")
+    assert {(a, r) for a, r, _ in granted} == {
+        ("logs:CreateLogStream", logs),
+        ("logs:PutLogEvents", logs),
+        ("dynamodb:UpdateItem", ("Att", "WarmerTable.Arn")),
+        ("ssm:GetParameter", "arn:aws:ssm:us-east-1:123456789012:parameter/preheat/warmer"),
+        ("lambda:InvokeFunction", ALIAS),
+    }
+    (keys,) = (condition for action, _, condition in granted if action == "dynamodb:UpdateItem")
+    assert keys == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["burst#*"]}}
+
+
+def test_only_recommends_log_may_announce_and_only_what_customers_waited_for() -> None:
+    template = translated()
+    (subscription,) = of_type(template, "AWS::Logs::SubscriptionFilter").values()
+    assert subscription["FilterPattern"] == "{ $.customer_cold_start IS TRUE }"
+    permission = template["Resources"]["BurstPermission"]["Properties"]
+    assert permission["Principal"] == "logs.amazonaws.com" and permission["SourceAccount"] == "123456789012"
+    assert permission["SourceArn"] == {"Fn::GetAtt": ["RecommendLogs", "Arn"]}
+
+
+def test_bursts_can_be_left_to_the_cycle() -> None:
+    assert not [name for name in translated(Bursts="false")["Resources"] if name.startswith("Burst")]
+
+
 def test_the_schedule_may_call_the_warmer_alone(branch: tuple[dict[str, str], Template]) -> None:
     assert {(a, r) for a, r, _ in grants(branch[1], "WarmerScheduleRole")} == {
         ("lambda:InvokeFunction", ("Att", "Warmer.Arn"))

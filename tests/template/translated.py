@@ -16,6 +16,7 @@ TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 CODE = {
     "Recommend": "CodeUri",
     "Warmer": "CodeUri",
+    "Burst": "CodeUri",
     "PreheatLayer": "ContentUri",
     "InferenceLayer": "ContentUri",
 }

@@ -41,7 +41,12 @@ def deploy(
 
     The template's `Runtime` and `Architecture` become those of the Python at hand, which the workers run on.
     """
-    given = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, "WarmerAutoscaling": "off", **(parameters or {})}
+    given = {
+        "Runtime": RUNTIME,
+        "Architecture": ARCHITECTURE,
+        "WarmerAutoscaling": "off",
+        **(parameters or {}),
+    }
     overrides = [f"{name}={value}" for name, value in given.items()]
     built = Path(cloud.folder).resolve() / "build" / stack
     log = Path(cloud.folder) / f"deploy-{stack}.log"
