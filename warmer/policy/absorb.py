@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from warmer.policy.history import AGE_EDGES_S, INTERVALS, LEVELS, History
+from warmer.policy.history import AGE_EDGES_S, FIRST_SLOTS, INTERVALS, LEVELS, History
 from warmer.policy.plans import Batch, Floats
 from warmer.policy.values import Capacity, Demand, Facts, Failed, Round, RoundReport
 
-HALF_LIFE_S = 6 * 3600.0
+HALF_LIFE_S = 2 * 3600.0
 PEAK_HALF_LIFE_S = 24 * 3600.0
 LIFETIME_HALF_LIFE = 200.0
 """In environments awaited: what is known of lifetimes is as good as the last few hundred of them."""
@@ -62,7 +62,7 @@ def fold(columns: NDArray[np.void], rows: NDArray[np.int64], ends_s: Floats, nee
     kept = 0.5 ** (span / HALF_LIFE_S)
     idle = columns["idle_s"][rows]
     age = np.searchsorted(AGE_EDGES_S, idle + span[:, None] / 2)
-    needed = LEVELS[None, :] <= needs[:, None]
+    needed = FIRST_SLOTS[None, :] <= needs[:, None]
     events = columns["events"][rows] * kept[:, None, None]
     exposure = columns["exposure_s"][rows] * kept[:, None, None]
     at = np.arange(len(rows))[:, None], np.arange(len(LEVELS))[None, :], age

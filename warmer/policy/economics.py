@@ -67,12 +67,18 @@ def best_hold_s(pings: Floats, jitter: Floats, rate_s: Floats, money: Economics)
 
 def ping_usd(hold_s: Floats, pings: Floats, money: Economics, terms: Terms) -> Floats:
     """One ping of a round: the request, and its mean hold, which is half the time the sender takes and the hold."""
-    return money.request_usd + money.run_usd_s * (MIN_RUN_S + hold_s + pings * terms.send_s / 2)
+    return money.request_usd + money.run_usd_s * (MIN_RUN_S + hold_s + sending_s(pings, terms) / 2)
+
+
+def sending_s(pings: Floats, terms: Terms) -> Floats:
+    """From the first ping to the last, over as many senders as the round takes."""
+    spent: Floats = pings * terms.send_s / np.ceil(np.maximum(pings, 1) / terms.sender_pings)
+    return spent
 
 
 def turned_away_usd(hold_s: Floats, pings: Floats, rate_s: Floats, money: Economics, terms: Terms) -> Floats:
     """Customers who come while a round holds every environment: 1 - e^(-λw) has one, and his INIT makes others wait."""
-    held = hold_s + pings * terms.send_s
+    held = hold_s + sending_s(pings, terms)
     lost: Floats = 2 * money.cold_usd * (1 - np.exp(-rate_s * held))
     return lost
 

@@ -12,7 +12,7 @@ PRIOR_SPAN_S = 300.0
 PRIOR_PEAK = 4.0
 PRIOR_STEEPNESS = 5.0
 """A level j never needed is (peak/j)^5 as likely as one at the peak: bursts grow, but seldom by much."""
-SMOOTHING_S = 1800.0
+SMOOTHING_S = 20_000.0
 
 
 def hazard_per_s(history: History, now_s: float) -> Floats:

@@ -10,21 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 2
+VERSION = 3
 """Of the row's layout. A row of another version is as good as none: what matters in it is read from CloudWatch anew."""
 
 
 def _levels() -> NDArray[np.int64]:
-    """Slots 1 to 12 each, then in steps of a quarter up to past 10,000: a cap below the largest burst ruins timers
+    """Slots 1 to 12 each, then in steps of an eighth up to past 10,000: a cap below the largest burst ruins timers
     that fire a thousand calls at once."""
     levels = list(range(1, 13))
     while levels[-1] < 10_000:
-        levels.append(round(levels[-1] * 1.25))
+        levels.append(round(levels[-1] * 1.125))
     return np.array(levels, np.int64)
 
 
 LEVELS = _levels()
-"""(levels,) slots at which need is counted; `need >= LEVELS[i]` is level i."""
+"""(levels,) the last slot of each stretch of slots that are counted together; a need within a stretch needs it all."""
+FIRST_SLOTS = np.concatenate(([0], LEVELS[:-1])) + 1
+"""(levels,) the first slot of each."""
 AGE_EDGES_S = np.array([330.0, 660.0, 1260.0, 2460.0, 4860.0, 9660.0])
 """Edges between the bins of how long a slot has been idle; the first ends where no idle environment is sure to live."""
 BINS = len(AGE_EDGES_S) + 1

@@ -222,6 +222,8 @@ class Terms:
     """How late CloudWatch's newest complete minute is."""
     send_s: float = 0.001
     """Time the sender needs a ping."""
+    sender_pings: int = 150
+    """The most pings of a round that one sender sends; larger rounds are split over parallel senders."""
     provision_s: float = 120.0
     """From asking for provisioned concurrency to having it."""
     announces: bool = False

@@ -33,6 +33,9 @@ class Assumptions:
 
     send_ms: float = 1.0
     """The sender's time for a ping: pings leave one after another."""
+    sender_pings: int = 150
+    """The most pings of a round that one sender sends; a larger round is split over so many more senders, started
+    together: a ping may be held for 250 ms, which is no longer than one sender needs for 250 of them."""
     reply_ms: float = 1.0
     """What answering a ping takes, beside its hold."""
     max_hold_s: float = 0.25

@@ -1,7 +1,7 @@
 """Where in its minute a request falls: counts say how many, not when. A modelling step, named by every figure.
 
 `uniform`: each request anywhere in its minute, independently. `mix`: timers' requests at second 0 of their minute,
-bursty functions' within 10 s of their minute (at a random instant), the others uniform.
+bursty functions' within 20 s of their minute (at a random instant), the others uniform.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from preheat_tools.simulator.traces import Series
 
 BLOCK = 1_000_000
 """Requests that are placed at a time, so that a long trace needs little memory."""
-CLUSTER_S = 10.0
+CLUSTER_S = 20.0
 TIMER_SPREAD_S = 0.05
 
 Floats = NDArray[np.float64]

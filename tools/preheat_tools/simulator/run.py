@@ -154,6 +154,7 @@ def play(
         cycle_s=assumptions.cycle_s,
         data_delay_s=assumptions.metric_delay_s,
         send_s=assumptions.send_ms / 1000,
+        sender_pings=assumptions.sender_pings,
         provision_s=assumptions.provision_s,
         announces=True,
         prices=assumptions.prices,
@@ -173,7 +174,7 @@ def play(
         if due:
             done = run_cycle([configured[i] for i in due], ports, contender.policy, START_S + now, terms)
             runs += 1
-            running_s += assumptions.warmer_run_ms / 1000 + world.sending_s
+            running_s += assumptions.warmer_run_ms / 1000 + world.sending_s + world.helping_s
             if keep:
                 outcomes += done
                 decisions += [row for outcome in done for row in _decisions(outcome, now)]

@@ -219,14 +219,14 @@ class World:
         self.targets = [Target(f"{i:05d}-{f.name}", "live") for i, f in enumerate(self.functions)]
         self.by_target = dict(zip(self.targets, self.functions, strict=True))
         self.random = np.random.default_rng((assumptions.seed, 0x5C))
-        self.sending_s = 0.0
+        self.sending_s = self.helping_s = 0.0
         self.now = 0.0
         self.metric_reads = 0
         self.looks = 0
         self._told = [0] * len(self.functions)
 
     def begin_cycle(self, now: float) -> None:
-        self.now, self.sending_s = now, 0.0
+        self.now, self.sending_s, self.helping_s = now, 0.0, 0.0
 
     def announced_functions(self, now: float) -> list[int]:
         """Functions of which a customer's cold start was announced since the last call, by number."""
@@ -327,8 +327,13 @@ class SimulatedPinger:
             count = round_.environments
             at = world.now + max(world.sending_s, round_.delay_s)
             jitter = world.random.exponential(a.jitter_ms / 1000, count)
-            found = world.by_target[round_.target].ping(count, at, round_.hold_s, a.send_ms / 1000, jitter)
-            world.sending_s += count * a.send_ms / 1000
+            senders = -(-count // a.sender_pings)
+            found = world.by_target[round_.target].ping(
+                count, at, round_.hold_s, a.send_ms / 1000 / senders, jitter
+            )
+            world.sending_s += count * a.send_ms / 1000 / senders
+            # every further sender is a run of the warmer of its own
+            world.helping_s += (senders - 1) * (a.warmer_run_ms / 1000 + count * a.send_ms / 1000 / senders)
             reports[round_.target] = _report(found, a.init_ms / 1000)
         return reports
 

@@ -4,7 +4,7 @@ A histogram of idle times in minutes, up to 4 h: after a use, environments may g
 passed (pre-warming window), and are kept until the 99th (keep-alive window). Where the histogram says little (few
 idle times, or spread evenly: coefficient of variation of the bins below 2) everything is kept for a fixed time.
 The paper's ARIMA for idle times beyond the range is left out: those are let go. As many environments are kept as
-the last use needed.
+the last keep-alive window needed at most.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ FEW = 5
 REPRESENTATIVE_CV = 2.0
 DEFAULT_MINUTES = 120.0
 HOLD_S = 0.075
-_IDLE, _PEAK, _UNTIL, _PINGED = range(RANGE + 1, RANGE + 5)
+_IDLE, _UNTIL, _ROUND, _PINGED = range(RANGE + 1, RANGE + 5)
+_PEAKS = RANGE + 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Idle:
-    """Per target: RANGE+1 bins (the last: beyond), minutes idle so far, need of the last use, watermark, last round."""
+    """Per target: RANGE+1 bins (the last: beyond), minutes idle, watermark, last round and its size, RANGE peaks."""
 
     table: Floats
 
     @staticmethod
     def stack(rows: Sequence[bytes | None]) -> Idle:
-        table = np.zeros((len(rows), RANGE + 5))
+        table = np.zeros((len(rows), _PEAKS + RANGE))
         table[:, _IDLE] = -1
         for i, row in enumerate(rows):
             if row:
@@ -69,7 +70,7 @@ class Histogram:
             if isinstance(demand := facts.demand.get(target), Demand):
                 _absorb(row, demand)
             if isinstance(facts.reports.get(target), RoundReport):
-                row[_PINGED] = facts.at_s
+                row[_ROUND], row[_PINGED] = facts.at_s, facts.rounds[target].environments
         return Idle(table)
 
     def plan(self, batch: Batch[Idle], terms: Terms) -> Plans:
@@ -83,23 +84,27 @@ class Histogram:
         tail = np.where(known, (share < TAIL).sum(axis=1) + 1, DEFAULT_MINUTES)
         idle = table[:, _IDLE]
         keep = (idle >= 0) & (idle + EVERY_S / 60 >= head) & (idle <= tail)
-        pings = np.where(keep, table[:, _PEAK], 0).astype(np.int64)
+        recent = np.arange(RANGE)[None, :] >= RANGE - tail[:, None]
+        peak = (table[:, _PEAKS:] * recent).max(axis=1)
+        pings = np.where(keep, peak, 0).astype(np.int64)
         return plans(batch, pings, np.full(len(table), -1), next_slot(batch.now_s, EVERY_S), hold_s=HOLD_S)
 
 
 def _absorb(row: Floats, demand: Demand) -> None:
-    """Minutes with a round of its own are its own traffic up to what it pinged."""
-    round_minute = np.floor(row[_PINGED] / 60.0)
+    """In the minute of its own round, what it pinged is not traffic."""
+    own_minute = np.floor(row[_ROUND] / 60.0)
     for i, (peak, calls) in enumerate(zip(demand.peak_concurrency, demand.invocations, strict=True)):
         at_s = demand.start_s + i * demand.period_s
         if at_s < row[_UNTIL]:
             continue
         row[_UNTIL] = at_s + demand.period_s
-        own = row[_PEAK] if round_minute in (np.floor(at_s / 60.0), np.floor(at_s / 60.0) + 1) else 0
+        own = row[_PINGED] if own_minute == np.floor(at_s / 60.0) else 0
+        row[_PEAKS:-1] = row[_PEAKS + 1 :]
+        row[-1] = max(0, peak - own)
         if calls > own:
             if row[_IDLE] > 0:
                 row[min(RANGE, int(row[_IDLE]))] += 1
-            row[_PEAK] = max(row[_PEAK] if row[_IDLE] <= 0 else 0, peak if not own else 1)
+            row[-1] = max(row[-1], 1)
             row[_IDLE] = 0
         elif row[_IDLE] >= 0:
             row[_IDLE] += 1
