@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from warmer.policy.history import AGE_EDGES_S, FIRST_SLOTS, INTERVALS, LEVELS, History
 from warmer.policy.plans import Batch, Floats
-from warmer.policy.values import Capacity, Demand, Facts, Failed, Round, RoundReport
+from warmer.policy.values import Capacity, Demand, Facts, Failed, FunctionFacts, Prices, RoundReport
 
 HALF_LIFE_S = 2 * 3600.0
 PEAK_HALF_LIFE_S = 24 * 3600.0
@@ -42,9 +42,8 @@ def absorb(batch: Batch[History], facts: Facts) -> History:
             _fold_into(folds, row, facts.at_s, need_of_cold_starts(record, announced))
         report = facts.reports.get(target)
         if isinstance(report, RoundReport):
-            _fold_into(
-                folds, row, facts.at_s, _absorb_round(record, facts.rounds[target], report, facts.at_s)
-            )
+            record["spent_usd"] += spent_usd(batch.configured[row].facts, report)
+            _fold_into(folds, row, facts.at_s, _absorb_round(record, report, facts.at_s))
     if folds:
         rows, ends, needs = (np.array(column) for column in zip(*folds, strict=True))
         fold(columns, rows.astype(np.int64), ends, needs)
@@ -113,7 +112,15 @@ def _absorb_capacity(record: np.void, capacity: Capacity) -> None:
     record["settling"] = capacity.status == "IN_PROGRESS"
 
 
-def _absorb_round(record: np.void, round_: Round, report: RoundReport, at_s: float) -> float:
+def spent_usd(function: FunctionFacts, report: RoundReport) -> float:
+    """What a round cost: requests, time held, INIT of what it made."""
+    prices = Prices.of(function.architecture)
+    made_s = sum(sighting.init_s for sighting in report.sightings if sighting.cold)
+    run_s = report.sent * report.held_s + made_s
+    return report.sent * prices.request + run_s * function.memory_mb / 1024 * prices.on_demand_gb_s
+
+
+def _absorb_round(record: np.void, report: RoundReport, at_s: float) -> float:
     """What a round found; answers the need since the round before, nan where it cannot be told."""
     own = [s for s in report.sightings if not s.provisioned]
     used = sum(s.requests > 0 for s in own)

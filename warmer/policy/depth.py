@@ -53,7 +53,8 @@ def best_depth(  # noqa: PLR0917
         * columns.init_usd
     )
     saved = np.cumsum((columns.cold_usd * cold - upkeep) * WIDTHS, axis=1)
-    spent = pings * ping_usd(hold, pings, columns, terms) + turned_away_usd(hold, pings, rate, columns, terms)
+    turned_away = turned_away_usd(hold, pings, rate, columns, terms)
+    spent = pings * ping_usd(hold, pings, columns, terms) + turned_away
     net = saved - spent
     best = net.argmax(axis=1)
     at = np.arange(len(history)), best
@@ -64,7 +65,7 @@ def best_depth(  # noqa: PLR0917
         pings=np.where(worth, LEVELS[best], 0),
         hold_s=np.where(worth, hold[at], 0.0),
         cost_usd=(without - avoided) * money.cold_usd + np.where(worth, spent[at], 0.0),
-        cold_starts=without - avoided,
+        cold_starts=without - avoided + np.where(worth, turned_away[at] / money.cold_usd, 0.0),
         cost_without_usd=without * money.cold_usd,
         cold_starts_without=without,
         kept_by_traffic=1 - dead[:, 0],

@@ -10,6 +10,8 @@ from warmer.policy.plans import Floats
 PRIOR_EVENTS = 1.0
 PRIOR_SPAN_S = 300.0
 PRIOR_PEAK = 4.0
+GUESS_HALF_LIFE_S = 6 * 3600.0
+"""What is guessed of a target gives way where nobody calls it: half of it every 6 h, then with the peak's memory."""
 PRIOR_STEEPNESS = 5.0
 """A level j never needed is (peak/j)^5 as likely as one at the peak: bursts grow, but seldom by much."""
 SMOOTHING_S = 20_000.0
@@ -22,7 +24,9 @@ def hazard_per_s(history: History, now_s: float) -> Floats:
     and that towards a prior that falls with the level: `PRIOR_EVENTS` in `PRIOR_SPAN_S` up to the peak seen.
     """
     events, exposure = history["events"], history["exposure_s"]
-    peak = np.maximum(history["peak"].astype(np.float64), PRIOR_PEAK)
+    known_s = np.where(history["first_s"] > 0, now_s - history["first_s"], 0.0)
+    seen = history["peak"].astype(np.float64)
+    peak = np.maximum(seen, PRIOR_PEAK * np.clip(2 * seen, 0.5 ** (known_s / GUESS_HALF_LIFE_S), 1.0))
     prior = PRIOR_EVENTS * np.minimum(1.0, (peak[:, None] / LEVELS[None, :]) ** PRIOR_STEEPNESS)
     late = events[:, :, 1:].sum(axis=2) + prior
     overall = late / (exposure[:, :, 1:].sum(axis=2) + PRIOR_SPAN_S)

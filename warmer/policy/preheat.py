@@ -17,6 +17,7 @@ from warmer.policy.history import History
 from warmer.policy.lifetime import best_minutes, death_probability
 from warmer.policy.limits import Limits
 from warmer.policy.plans import Batch, Bools, Floats, Ints, Looks, Plans, column
+from warmer.policy.target_rate import priced_by_rate
 from warmer.policy.values import Facts, Reason, Terms
 
 FIRST_READ_S, READ_EVERY_S, READ_BUSY_S = 1200.0, 7200.0, 900.0
@@ -28,6 +29,7 @@ QUIET_MINUTE = 3
 EARLY_S, LATE_S = 3.0, 57.0
 """Timers fire at second 0: a round that would go out then waits."""
 EXPLORERS = 0.15
+KNOWN_S = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,10 @@ class Preheat:
         money = Economics.of(configured, history, terms)
         minutes, exploring = _interval(batch, money, terms)
         gone, _ = death_probability(history)
-        depth = best_depth(
-            history,
-            money,
-            minutes.astype(np.float64) * 60.0,
-            gone[np.arange(len(history)), minutes],
-            batch.now_s,
-            terms,
-        )
+        gone = gone[np.arange(len(history)), minutes]
+        until_next_s = minutes.astype(np.float64) * 60.0
+        money = priced_by_rate(batch, money, until_next_s, gone, terms)
+        depth = best_depth(history, money, until_next_s, gone, batch.now_s, terms)
         limits = Limits.of(batch, money, terms)
         wanted = limits.bounded(depth.pings)
         late = batch.now_s - history["round_s"] >= (minutes - 1.5) * 60.0
@@ -90,8 +88,14 @@ class Preheat:
             cold_starts=depth.cold_starts,
             cost_without_usd=depth.cost_without_usd,
             cold_starts_without=depth.cold_starts_without,
-            basis=["prior" if blank else "need by idle age" for blank in (history["peak"] == 0).tolist()],
+            basis=["prior" if blank else "need by idle age" for blank in _unknown(history).tolist()],
         )
+
+
+def _unknown(history: History) -> Bools:
+    """Whether so little has been seen of a target that the prior decides."""
+    little: Bools = history["exposure_s"][:, 0, :].sum(axis=1) < KNOWN_S
+    return little
 
 
 def _interval(batch: Batch[History], money: Economics, terms: Terms) -> tuple[Ints, Bools]:
@@ -148,7 +152,7 @@ def _reasons(  # noqa: PLR0917
         (Reason.BUDGET, (depth.pings > limits.affordable) & (limits.affordable < limits.ceiling)),
         (Reason.CEILING, depth.pings > limits.ceiling),
         (Reason.TARGET_RATE, limits.by_rate & (depth.pings > 0)),
-        (Reason.NO_HISTORY, (batch.history["round_s"] == 0) & (batch.history["peak"] == 0)),
+        (Reason.NO_HISTORY, _unknown(batch.history)),
         (Reason.PROVISIONED_PAYS, provisioned > 0),
         (Reason.LEARNING_LIFETIME, exploring & (depth.pings > 0)),
         (Reason.PINGS_PAY, depth.pings > 0),
