@@ -1,7 +1,7 @@
 """A volley: the same bytes written to many connections in one tight loop, once all of them stand.
 
 What a client does in between (DNS, TCP, TLS, signing) is done before the first byte leaves, so the pings of a volley
-leave within tens of microseconds of each other, not a millisecond as calls of boto3 do (docs/decisions/0003).
+leave within tens of microseconds of each other, not a millisecond as calls of boto3 do (docs/decisions/0005).
 """
 
 from __future__ import annotations
