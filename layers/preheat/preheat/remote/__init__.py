@@ -1,0 +1,42 @@
+"""Packs that live outside the function's package: `file://` (an EFS mount, say) in place, `s3://` fetched at start.
+
+Imported only where a pack is named by its address; nothing here is on another cold start's path.
+"""
+
+from __future__ import annotations
+
+import os
+
+from preheat.manifest import PackError
+from preheat.pack import read_pack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from preheat.pack import Pack
+
+SCHEMES = ("file://", "s3://")
+
+
+def open_address(address: str, scratch: str, environ: Mapping[str, str]) -> Pack:
+    """The pack at an address; one in S3 is brought to a folder below `scratch`, its hashes checked on the way.
+
+    `environ` has the credentials and the region, by AWS's own names. Raises PackError.
+    """
+    if address.startswith("file://"):
+        path = address.removeprefix("file://")
+        if not os.path.isabs(path):
+            raise PackError(f"{address}: a file address has three slashes, file:///mnt/models/name")
+        return read_pack(path)
+    if address.startswith("s3://"):
+        from preheat.remote.fetch import fetch_pack
+        from preheat.remote.s3 import Bucket
+
+        bucket, _, prefix = address.removeprefix("s3://").strip("/").partition("/")
+        if not bucket or not prefix:
+            raise PackError(
+                f"{address}: an S3 address names a bucket and a pack's prefix, s3://bucket/models/name"
+            )
+        return fetch_pack(Bucket.of(bucket, environ), prefix, scratch)
+    raise PackError(f"{address}: a pack's address begins with {' or '.join(SCHEMES)}")
