@@ -22,7 +22,9 @@ from moto import mock_aws
 from preheat.engines import open_session
 from preheat.frozen import replace
 from preheat.golden import difference, read_golden
+from preheat.host import ModelHost
 from preheat.manifest import PackError
+from preheat.model import Quarantined
 from preheat.pack import check_files, read_pack
 from preheat.remote import open_address
 from preheat.remote.fetch import fetch_pack
@@ -94,7 +96,9 @@ def test_a_pack_fetched_before_is_found_again(s3, big: Path, scratch: Path):
     _upload(big, "b/big")
     first = open_address("s3://models/b/big", str(scratch), s3)
     _client().delete_object(Bucket="models", Key="b/big/weights.bin")
-    assert open_address("s3://models/b/big", str(scratch), s3) == first
+    again = open_address("s3://models/b/big", str(scratch), s3)
+    assert (again.folder, again.manifest) == (first.folder, first.manifest)
+    assert (first.checked, again.checked) == (True, False)
 
 
 def test_a_changed_byte_is_found_while_it_streams_and_nothing_is_left(s3, big: Path, scratch: Path):
@@ -111,6 +115,20 @@ def test_a_truncated_object_is_found(s3, big: Path, scratch: Path):
     with pytest.raises(PackError, match=r"weights\.bin"):
         open_address("s3://models/d/big", str(scratch), s3)
     assert list(scratch.iterdir()) == []
+
+
+def test_a_host_serves_packs_by_address_beside_its_own(s3, big: Path, scratch: Path, monkeypatch):
+    _upload(big, "h/big")
+    here = write_pack(scratch / "models", "here").parent
+    variables = s3 | {"PREHEAT_PACKS": "s3://models/h/big, s3://models/h/none", "PREHEAT_MODELS": str(here)}
+    for name, value in (variables | {"TMPDIR": str(scratch)}).items():
+        monkeypatch.setenv(name, value)
+    host = ModelHost.from_packs()
+    (question, _) = read_golden(read_pack(big))
+    for name in ("big", "here"):
+        assert host[name].run(question.inputs)["scores"].shape == (1, 4)
+    with pytest.raises(Quarantined, match="404"):
+        host["none"]
 
 
 @pytest.mark.parametrize("key", ["manifest.json", "weights.bin"])

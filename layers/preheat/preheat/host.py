@@ -74,14 +74,20 @@ class ModelHost(dict[str, "Served"]):
     def from_packs(
         cls, folder: str = "models", *, beside: Iterable[str] = (), surroundings: Surroundings | None = None
     ) -> ModelHost:
-        """Find the packs below a folder (PREHEAT_MODELS names another) and load the eager ones.
+        """Find the packs below a folder (PREHEAT_MODELS names another) and at the addresses of PREHEAT_PACKS, and
+        load the eager ones.
 
         `beside` names modules that the handler imports: they are imported while the models load. Raises PackError
         where there are no packs, RequiredModelFailed where INIT must not succeed.
         """
         surroundings = surroundings or Process()
         root = surroundings.settings.folder(folder)
-        packs, unreadable = read_packs(root)
+        if addresses := surroundings.settings.packs:
+            from preheat.remote import add_packs
+
+            packs, unreadable = add_packs(root, addresses, surroundings.settings.scratch)
+        else:
+            packs, unreadable = read_packs(root)
         host = cls(packs, surroundings)
         host.unreadable = unreadable
         host.initialise(beside)

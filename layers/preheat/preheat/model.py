@@ -46,7 +46,7 @@ class HostedModel:
         self.load_ms = self.first_answer_ms = self.steady_ms = 0.0
         self._clock_s, self._opener = clock_s, opener
         self._session: Session | None = None
-        self._checked = False
+        self._checked = pack.checked
         self._late = 0
         self.not_packed = ""
         """Why a packed session was made and dropped; then none is made again."""

@@ -20,6 +20,8 @@ class Pack(Frozen):
 
     folder: str
     manifest: Manifest
+    checked: bool = False
+    """Whether its hashes were compared as it came, so that they need not be again."""
 
     @property
     def name(self) -> str:

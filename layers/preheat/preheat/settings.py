@@ -28,6 +28,8 @@ class Settings(Frozen):
     """What all loaded models together may take."""
     models: str = ""
     """The folder of packs; empty leaves it to the code."""
+    packs: tuple[str, ...] = ()
+    """Addresses of packs outside the function's package, file:// or s3://."""
     warm_up_s: float = 5.0
     """How long one model's warm-up may go on."""
     init_s: float = 8.0
@@ -50,6 +52,7 @@ class Settings(Frozen):
             hot=mode == "hot",
             memory_mb=_amount(variables, "PREHEAT_MEMORY_MB", max(function_mb - RESERVE_MB, 0.0)),
             models=variables.get("PREHEAT_MODELS", ""),
+            packs=tuple(filter(None, map(str.strip, variables.get("PREHEAT_PACKS", "").split(",")))),
             warm_up_s=_amount(variables, "PREHEAT_WARM_UP_S", Settings._defaults["warm_up_s"]),
             init_s=_amount(variables, "PREHEAT_INIT_S", Settings._defaults["init_s"]),
             initialization=variables.get("AWS_LAMBDA_INITIALIZATION_TYPE", ON_DEMAND),

@@ -10,6 +10,7 @@ from preheat.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Protocol
 
     class Surroundings(Protocol):
@@ -70,6 +71,11 @@ class Process:
         sys.stderr.write(f"preheat: this environment leaves: {reason}\n")
         sys.stderr.flush()
         os._exit(1)
+
+
+def variables() -> Mapping[str, str]:
+    """The environment's variables: credentials and region among them."""
+    return os.environ
 
 
 def new_id() -> str:

@@ -8,15 +8,34 @@ from __future__ import annotations
 import os
 
 from preheat.manifest import PackError
-from preheat.pack import read_pack
+from preheat.pack import pack_folders, read_pack, read_packs
+from preheat.surroundings import variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from preheat.pack import Pack
 
 SCHEMES = ("file://", "s3://")
+
+
+def add_packs(root: str, addresses: Iterable[str], scratch: str) -> tuple[list[Pack], dict[str, str]]:
+    """The packs below a folder, if there are any, and those at addresses; and why the rest cannot be read, by name."""
+    local = os.path.isdir(root) and pack_folders(root)
+    packs, unreadable = read_packs(root) if local else ([], {})
+    taken = {pack.name: pack.folder for pack in packs}
+    for address in addresses:
+        try:
+            pack = open_address(address, scratch, variables())
+        except PackError as error:
+            unreadable[address.rstrip("/").rsplit("/", 1)[-1]] = str(error)
+            continue
+        if pack.name in taken:
+            raise PackError(f"{address} and {taken[pack.name]} are both named {pack.name}; rename one")
+        taken[pack.name] = address
+        packs.append(pack)
+    return packs, unreadable
 
 
 def open_address(address: str, scratch: str, environ: Mapping[str, str]) -> Pack:

@@ -13,6 +13,7 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
+from preheat.frozen import replace
 from preheat.manifest import FILE_NAME, Manifest, PackError
 from preheat.pack import read_pack
 
@@ -54,7 +55,7 @@ def fetch_pack(bucket: Bucket, prefix: str, scratch: str) -> Pack:
         raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return read_pack(folder)
+    return replace(read_pack(folder), checked=True)
 
 
 def _fetch_file(bucket: Bucket, key: str, entry: PackFile, path: str) -> None:
