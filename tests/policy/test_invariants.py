@@ -1,0 +1,154 @@
+"""What holds of the policy whatever the facts are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from warmer.policy.absorb import absorb
+from warmer.policy.economics import Economics, best_hold_s, busy_servers
+from warmer.policy.history import History
+from warmer.policy.plans import Batch
+from warmer.policy.preheat import Preheat
+from warmer.policy.values import (
+    Configured,
+    Demand,
+    Facts,
+    Objective,
+    Round,
+    RoundReport,
+    Sighting,
+    Target,
+    Terms,
+)
+
+NOW_S = 1_700_000_000.0
+A = Target("a", "live")
+TERMS = Terms(announces=True)
+
+
+def round_of(count: int, used: int, made: int, number: int) -> Facts:
+    sightings = tuple(
+        Sighting(
+            environment=str(i), cold=i < made, provisioned=False, age_s=500.0, idle_s=100.0,
+            requests=0 if i < made or i >= made + used else 1 + i % 3, init_s=2.0,
+        )
+        for i in range(count)
+    )  # fmt: skip
+    return Facts(
+        at_s=NOW_S + 300.0 * number,
+        rounds={A: Round(target=A, environments=count, hold_s=0.03)},
+        reports={A: RoundReport(sightings=sightings, sent=count, spread_s=0.007, held_s=0.02)},
+    )
+
+
+found = st.integers(1, 40).flatmap(
+    lambda count: st.tuples(st.just(count), st.integers(0, count), st.integers(0, count))
+)
+days = st.lists(found, max_size=40)
+
+
+def history_of(rounds: list[tuple[int, int, int]], objective: Objective) -> tuple[Batch[History], float]:
+    batch = Batch([Configured(target=A, objective=objective)], History.blank(1), NOW_S)
+    batch = replace(batch, history=absorb(batch, Facts(at_s=NOW_S)))
+    for number, (count, used, made) in enumerate(rounds, 1):
+        batch = replace(batch, history=absorb(batch, round_of(count, used, made, number)))
+    return batch, NOW_S + 300.0 * (len(rounds) + 1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rounds=days, floor=st.integers(0, 30), ceiling=st.integers(0, 60))
+def test_never_above_the_ceiling_and_never_below_the_floor_when_a_round_goes_out(
+    rounds: list[tuple[int, int, int]], floor: int, ceiling: int
+) -> None:
+    batch, now_s = history_of(rounds, Objective(floor=floor, ceiling=ceiling))
+    pings = int(Preheat().plan(replace(batch, now_s=now_s), TERMS).pings[0])
+    assert pings <= ceiling
+    if floor <= ceiling:
+        assert pings >= floor
+
+
+@settings(max_examples=100, deadline=None)
+@given(rounds=days, budget=st.floats(0, 0.02))
+def test_what_is_spent_stays_within_the_month_s_budget(
+    rounds: list[tuple[int, int, int]], budget: float
+) -> None:
+    objective = Objective(monthly_budget_usd=budget, cold_start_cost_usd=1.0, floor=5)
+    batch = Batch([Configured(target=A, objective=objective)], History.blank(1), NOW_S)
+    for number, (_, used, _) in enumerate(rounds):
+        batch = replace(batch, now_s=NOW_S + 300.0 * number)
+        count = int(Preheat().plan(batch, TERMS).pings[0])
+        if count:  # the dearest that a round can be: every environment is new
+            batch = replace(batch, history=absorb(batch, round_of(count, min(used, count), count, number)))
+        assert batch.history["spent_usd"][0] <= budget + 1e-12
+
+
+@settings(max_examples=60, deadline=None)
+@given(peaks=st.lists(st.integers(0, 50), min_size=60, max_size=180), cut=st.integers(0, 180))
+def test_demand_is_absorbed_once_however_it_comes(peaks: list[int], cut: int) -> None:
+    def demand(first: int, last: int) -> Demand:
+        return Demand(
+            start_s=NOW_S + 60.0 * first, period_s=60.0, peak_concurrency=tuple(peaks[first:last]),
+            invocations=tuple(2 * p for p in peaks[first:last]), duration_s=0.2,
+        )  # fmt: skip
+
+    cut = min(cut // 5 * 5, len(peaks))
+    start = History.blank(1)
+    start.columns["first_s"] = NOW_S - 1
+    start.columns["folded_s"] = NOW_S
+    batch = Batch([Configured(target=A)], start, NOW_S)
+    at_s = NOW_S + 60.0 * len(peaks)
+    once = absorb(batch, Facts(at_s=at_s, demand={A: demand(0, len(peaks))}))
+    halves = batch
+    for part in (demand(0, cut), demand(cut, len(peaks)), demand(0, len(peaks))):
+        halves = replace(halves, history=absorb(halves, Facts(at_s=at_s, demand={A: part})))
+    for name in ("events", "exposure_s", "peak", "folded_s", "watermark_s"):
+        np.testing.assert_allclose(once[name], halves.history[name], rtol=1e-6)
+
+
+@given(rounds=days)
+@settings(max_examples=60, deadline=None)
+def test_absorb_leaves_what_it_was_given_alone(rounds: list[tuple[int, int, int]]) -> None:
+    batch, _ = history_of(rounds, Objective())
+    before = batch.history.rows()
+    absorb(batch, round_of(3, 1, 1, len(rounds) + 1))
+    assert batch.history.rows() == before
+
+
+@given(rounds=days)
+@settings(max_examples=60, deadline=None)
+def test_a_target_is_decided_alike_alone_and_among_others_of_its_kind(
+    rounds: list[tuple[int, int, int]],
+) -> None:
+    batch, now_s = history_of(rounds, Objective())
+    alone = Preheat().plan(replace(batch, now_s=now_s), TERMS)
+    again = Preheat().plan(replace(batch, now_s=now_s), TERMS)
+    assert alone.pings.tolist() == again.pings.tolist()
+    assert alone.next_look_s[0] > now_s
+
+
+@given(rounds=days)
+@settings(max_examples=60, deadline=None)
+def test_a_round_is_never_expected_to_cost_more_than_it_saves(rounds: list[tuple[int, int, int]]) -> None:
+    batch, now_s = history_of(rounds, Objective())
+    plans = Preheat().plan(replace(batch, now_s=now_s), TERMS)
+    assert plans.cost_usd[0] <= plans.cost_without_usd[0] + 1e-12
+
+
+def test_the_hold_is_the_cheapest_of_all_holds() -> None:
+    money = Economics(*(np.array([v]) for v in (3.3e-5, 2e-7, 1e-4, 1.1e-3)))
+    k, jitter, rate = np.array([8.0]), np.array([0.01]), np.array([0.5])
+    best = best_hold_s(k, jitter, rate, money)[0]
+
+    def cost(hold: float) -> float:
+        return float(k[0] * np.exp(-hold / 0.01) * 1e-4 + hold * (k[0] * 3.3e-5 + 0.5 * 1.1e-3))
+
+    assert all(cost(best) <= cost(other) + 1e-12 for other in np.linspace(0, 0.25, 500))
+
+
+def test_servers_past_break_even_by_erlangs_formula() -> None:
+    # at 3 erlangs the ordered servers carry 0.75, 0.66, 0.55, 0.42 …: two are past 65 %
+    assert busy_servers(np.array([0.0, 0.5, 3.0, 200.0])).tolist() == [0, 0, 2, 185]
