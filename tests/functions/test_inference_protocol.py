@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.http as triton
+from preheat import inference_protocol
 from tritonclient.utils import InferenceServerException
 
 from .conftest import Context, event, get, infer
@@ -79,6 +80,12 @@ def test_a_function_url_and_an_http_api_with_a_stage_reach_the_same_routes(app: 
         "requestContext": {"stage": "prod", "http": {"method": "GET"}},
     }
     assert answered(app, staged) == (200, {"live": True})
+
+
+def test_a_base_path_of_a_custom_domain_may_come_before(app: ModuleType) -> None:
+    handler = inference_protocol(app.HOST, prefix="/shop")(lambda event, context: "the handler's")
+    assert handler(get("/shop/v2/health/live"), Context())["statusCode"] == 200
+    assert handler(get("/shop/recommend/x"), Context()) == "the handler's"
 
 
 BAD = [

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from preheat import ModelHost
-from preheat.host import NotReady, RequiredModelFailed, UnknownModel
+from preheat.host import RequiredModelFailed, UnknownModel
 from preheat.manifest import Measured, PackError
+from preheat.memory import NotReady
 from preheat.model import Quarantined
 from preheat.pack import LARGE_BYTES, read_pack
 from preheat.ping import Level
@@ -202,6 +203,14 @@ def test_a_required_model_that_fails_under_provisioned_concurrency_fails_init(mo
     write_pack(models, "must", wrong_by=1.0, required=True)
     with pytest.raises(RequiredModelFailed, match="required model must failed: golden question 0"):
         World(models, initialization=PROVISIONED).init()
+
+
+def test_a_required_model_that_is_not_verified_or_does_not_fit_fails_it_too(models: Path) -> None:
+    write_pack(models, "must", required=True, memory_mb=100.0)
+    with pytest.raises(RequiredModelFailed, match="required model must is COLD, not HOT, after INIT"):
+        World(models, initialization=PROVISIONED, memory_mb=50.0).init()
+    with pytest.raises(RequiredModelFailed, match="required model must is LOADED, not HOT"):
+        World(models, initialization=PROVISIONED, answers_s=(6.0,)).init()
 
 
 def test_another_model_that_fails_does_not(models: Path) -> None:

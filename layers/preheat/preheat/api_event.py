@@ -26,8 +26,8 @@ class ApiRequest(Frozen):
     """By lower-case name."""
 
 
-def api_request(event: Any) -> ApiRequest | None:
-    """The request in an event of payload format 1.0 or 2.0; None where it is no request."""
+def api_request(event: Any, prefix: str = "") -> ApiRequest | None:
+    """The request in an event of payload format 1.0 or 2.0, its path after a prefix; None where it is no request."""
     context = event.get("requestContext") if isinstance(event, dict) else None
     if not isinstance(context, dict):
         return None
@@ -38,7 +38,7 @@ def api_request(event: Any) -> ApiRequest | None:
     else:
         path, method = event.get("path") or "", event.get("httpMethod") or ""
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    return ApiRequest(method=method, path=path, body=_body(event), headers=headers)
+    return ApiRequest(method=method, path=path.removeprefix(prefix), body=_body(event), headers=headers)
 
 
 def parsed(body: bytes | str) -> Any:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from _thread import RLock
 
-from preheat.choice import eager_set, order, victims
+from preheat.choice import eager_set, order
 from preheat.departures import MOST, Departures
 from preheat.engines import open_session
 from preheat.life import Life
 from preheat.loading import InitTime, import_all, side_by_side
+from preheat.memory import Memory, NotReady
 from preheat.model import HostedModel, Quarantined
 from preheat.pack import read_packs
 from preheat.ping import Level, ModelReport
 from preheat.record import ColdStart, cold_start_line, quarantine_line
+from preheat.served import Served
 from preheat.settings import ON_DEMAND, PROVISIONED, SNAP_START
 from preheat.snapshot import register
 from preheat.surroundings import Process
@@ -40,15 +42,11 @@ class UnknownModel(KeyError):
         return str(self.args[0])
 
 
-class NotReady(RuntimeError):
-    """A sound model that cannot be served now; the text says why."""
-
-
 class RequiredModelFailed(RuntimeError):
     """INIT is to fail, since a model without which this environment must not serve has failed."""
 
 
-class ModelHost(dict[str, "Served"]):
+class ModelHost(dict[str, Served]):
     """Models by name. Made once, at module level, so that what is eager is loaded while INIT runs."""
 
     def __init__(
@@ -67,6 +65,7 @@ class ModelHost(dict[str, "Served"]):
         self.life = Life()
         self.departures = departures or Departures(settings.function, settings.version, settings.scratch)
         self.load_ms = self.init_ms = 0.0
+        self._memory = Memory(self._models.values(), settings.memory_mb)
         self._lock = RLock()
         self._told: set[str] = set()
 
@@ -127,15 +126,12 @@ class ModelHost(dict[str, "Served"]):
         self.load_ms, self.init_ms = (now_s - begun_s) * 1e3, now_s * 1e3
         self.life.initialised(now_s)
         if self.settings.initialization != ON_DEMAND:
-            self._repack(float("inf"))
-        if self.settings.initialization != ON_DEMAND and (reason := self.failed_required()):
-            raise RequiredModelFailed(reason)
+            self._ahead_of_traffic()
 
     def before_snapshot(self) -> None:
         """Load and verify all that fits, once for all copies; RequiredModelFailed where none is to be made."""
         self.warm({}, float("inf"))
-        if reason := self.failed_required():
-            raise RequiredModelFailed(reason)
+        self._ahead_of_traffic()
 
     def after_restore(self) -> None:
         """A copy begins, with an id and a beginning of its own; its models are asked whether they still answer."""
@@ -229,6 +225,19 @@ class ModelHost(dict[str, "Served"]):
             with self._lock:
                 model.in_use -= 1
 
+    def _ahead_of_traffic(self) -> None:
+        """INIT with minutes to spend and nobody waiting: full speed, and no environment without its required models."""
+        self._repack(float("inf"))
+        if reason := self.failed_required():
+            raise RequiredModelFailed(reason)
+        missing = [
+            f"required model {model.name} is {model.level.name}, not HOT, after INIT"
+            for model in self._models.values()
+            if model.manifest.required and model.level < Level.HOT and self.settings.hot
+        ]
+        if missing:
+            raise RequiredModelFailed("; ".join(missing))
+
     def _repack(self, deadline_s: float) -> None:
         """Second sessions at full speed, where no customer waits, one after another: memory is checked for each."""
         for candidate in order(model.candidate() for model in self._sound() if model.level == Level.HOT):
@@ -236,11 +245,10 @@ class ModelHost(dict[str, "Served"]):
             with self._lock:
                 if model.in_use:
                     continue
-                resident_mb = sum(other.memory_mb for other in self._models.values() if other.holds_memory)
                 model.repack(
                     slowness=self._slowness(),
                     left_s=deadline_s - self.clock.steady_s(),
-                    room_mb=self.settings.memory_mb - resident_mb,
+                    room_mb=self._memory.free_mb(),
                 )
 
     def _bring(self, model: HostedModel, level: Level, warm_up_s: float, keep: set[str]) -> None:
@@ -249,7 +257,7 @@ class ModelHost(dict[str, "Served"]):
                 self._make_hot(model, warm_up_s, keep)
             elif level >= Level.LOADED:
                 with self._lock:
-                    self._make_room(model, keep)
+                    self._memory.take(model, keep)
                     model.load()
             elif level == Level.CACHED:
                 model.cache()
@@ -263,29 +271,9 @@ class ModelHost(dict[str, "Served"]):
 
     def _make_hot(self, model: HostedModel, warm_up_s: float, keep: Iterable[str] = ()) -> None:
         with self._lock:
-            self._make_room(model, keep)
+            self._memory.take(model, keep)
         model.make_hot(warm_up_s)
         self._tell_if_failed(model)
-
-    def _make_room(self, model: HostedModel, keep: Iterable[str]) -> None:
-        """Evict what is worth least, under the lock, until the model fits; NotReady where it cannot."""
-        if model.holds_memory or model.problem:
-            return
-        resident = [other for other in self._models.values() if other.holds_memory]
-        need_mb = (
-            model.manifest.memory_mb + sum(other.memory_mb for other in resident) - self.settings.memory_mb
-        )
-        if need_mb > 0:
-            busy = {other.name for other in resident if other.in_use} | set(keep)
-            chosen = victims((other.candidate() for other in resident), busy, need_mb)
-            if chosen is None:
-                raise NotReady(
-                    f"{model.name} needs {model.manifest.memory_mb:g} MB; the budget of {self.settings.memory_mb:g} MB "
-                    f"(PREHEAT_MEMORY_MB) has no room beside {', '.join(sorted(busy)) or 'nothing'}"
-                )
-            for name in chosen:
-                self._models[name].unload()
-        model.holds_memory = True
 
     def _slowness(self) -> float:
         """This environment's load times over the build machine's, the worst so far."""
@@ -307,30 +295,3 @@ class ModelHost(dict[str, "Served"]):
             self._surroundings.say(
                 quarantine_line(self.settings.function, name, version, reason, self.clock.wall_s())
             )
-
-
-class Served:
-    """One model as a handler sees it."""
-
-    def __init__(self, host: ModelHost, model: HostedModel) -> None:
-        self._host, self._model = host, model
-
-    @property
-    def manifest(self) -> Any:
-        return self._model.manifest
-
-    @property
-    def level(self) -> Level:
-        return self._model.level
-
-    @property
-    def problem(self) -> str:
-        """Why it is in quarantine; empty when it is sound."""
-        return self._model.problem
-
-    def run(self, inputs: Mapping[str, Tensor | Any]) -> dict[str, Tensor]:
-        """Every output by name, for Tensors or numpy arrays by input's name.
-
-        Loads and verifies the model first where it is not hot. Raises Quarantined, NotReady, EngineError.
-        """
-        return self._host.answer(self._model, inputs)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from preheat.engines import EngineError
-from preheat.host import NotReady, UnknownModel
+from preheat.host import UnknownModel
+from preheat.memory import NotReady
 from preheat.model import Quarantined
 
 TYPE_CHECKING = False

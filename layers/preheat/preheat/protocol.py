@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from preheat.api_event import ApiRequest
-    from preheat.host import ModelHost, Served
+    from preheat.host import ModelHost
+    from preheat.served import Served
 
     Handler = Callable[[Any, Any], Any]
 
@@ -29,13 +30,16 @@ BINARY_HEADER = "inference-header-content-length"
 SERVER = {"name": "preheat", "version": "0.1.0", "extensions": []}
 
 
-def inference_protocol(host: ModelHost) -> Callable[[Handler], Handler]:
-    """Decorate a Lambda handler: requests below /v2 are answered here, all others by the handler."""
+def inference_protocol(host: ModelHost, prefix: str = "") -> Callable[[Handler], Handler]:
+    """Decorate a Lambda handler: requests below /v2 are answered here, all others by the handler.
+
+    `prefix` is what a custom domain's base path mapping puts before it, as `/shop`.
+    """
 
     def decorate(handler: Handler) -> Handler:
         @wraps(handler)
         def answering(event: Any, context: Any) -> Any:
-            request = api_request(event)
+            request = api_request(event, prefix)
             if request is None or (request.path != "/v2" and not request.path.startswith("/v2/")):
                 return handler(event, context)
             try:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 RESERVE_MB = 128.0
 """What the interpreter, the engine and a handler's own imports take before any model; measured in docs/runtime.md."""
+WARM_UP_S = 5.0
+INIT_S = 8.0
+SCRATCH = "/tmp"  # noqa: S108  (the one folder that Lambda lets a function write to)
 ON_DEMAND, PROVISIONED, SNAP_START = "on-demand", "provisioned-concurrency", "snap-start"
 
 
@@ -30,16 +33,16 @@ class Settings(Frozen):
     """The folder of packs; empty leaves it to the code."""
     packs: tuple[str, ...] = ()
     """Addresses of packs outside the function's package, file:// or s3://."""
-    warm_up_s: float = 5.0
+    warm_up_s: float = WARM_UP_S
     """How long one model's warm-up may go on."""
-    init_s: float = 8.0
+    init_s: float = INIT_S
     """Until when in INIT a load may begin, and be expected to end: Lambda stops an on-demand INIT at 10 s and runs it
     again inside the first request (Lambda Developer Guide, "Lambda execution environment lifecycle")."""
     initialization: str = ON_DEMAND
     function: str = "local"
     version: str = "$LATEST"
     root: str = "."
-    scratch: str = "/tmp"  # noqa: S108  (the one folder that Lambda lets a function write to)
+    scratch: str = SCRATCH
 
     @staticmethod
     def of(variables: Mapping[str, str]) -> Settings:
@@ -53,13 +56,13 @@ class Settings(Frozen):
             memory_mb=_amount(variables, "PREHEAT_MEMORY_MB", max(function_mb - RESERVE_MB, 0.0)),
             models=variables.get("PREHEAT_MODELS", ""),
             packs=tuple(filter(None, map(str.strip, variables.get("PREHEAT_PACKS", "").split(",")))),
-            warm_up_s=_amount(variables, "PREHEAT_WARM_UP_S", Settings._defaults["warm_up_s"]),
-            init_s=_amount(variables, "PREHEAT_INIT_S", Settings._defaults["init_s"]),
+            warm_up_s=_amount(variables, "PREHEAT_WARM_UP_S", WARM_UP_S),
+            init_s=_amount(variables, "PREHEAT_INIT_S", INIT_S),
             initialization=variables.get("AWS_LAMBDA_INITIALIZATION_TYPE", ON_DEMAND),
             function=variables.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
             version=variables.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             root=variables.get("LAMBDA_TASK_ROOT", "."),
-            scratch=variables.get("TMPDIR", Settings._defaults["scratch"]),
+            scratch=variables.get("TMPDIR", SCRATCH),
         )
 
     def folder(self, asked: str) -> str:
