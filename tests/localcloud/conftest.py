@@ -8,7 +8,9 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +77,27 @@ def _functions(cloud: LocalCloud) -> Iterator[Callable[..., Function]]:
 _NUMBERS = itertools.count()
 
 
+MEETING = """
+import os, time, uuid
+ME = uuid.uuid4().hex
+def handler(event, context):
+    if event.get('where'):
+        open(os.path.join(event['where'], ME), 'w').close()
+        while len(os.listdir(event['where'])) < event['number']:
+            time.sleep(0.01)
+    return [os.environ['AWS_LAMBDA_INITIALIZATION_TYPE'], os.environ['AWS_LAMBDA_FUNCTION_VERSION'], ME]
+"""
+"""Says how it was initialised, its version and its environment; waits until a number of environments have met."""
+
+
+def meet(made: Function, number: int, where: Path, **options: Any) -> list[Any]:
+    """What a number of calls at one time answer, each from an environment of its own."""
+    where.mkdir()
+    event = {"where": str(where), "number": number}
+    with ThreadPoolExecutor(number) as callers:
+        return [one for one, _ in callers.map(lambda _: made.call(event, **options), range(number))]
+
+
 def zipped(source: str, **more: str) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
@@ -84,7 +107,7 @@ def zipped(source: str, **more: str) -> bytes:
     return data.getvalue()
 
 
-def until(condition: Callable[[], Any], limit_s: float = 10.0) -> Any:
+def until(condition: Callable[[], Any], limit_s: float = 30.0) -> Any:
     """The first truth that a condition gives; fails after a deadline."""
     deadline = time.monotonic() + limit_s
     while not (found := condition()):

