@@ -12,6 +12,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "preheat_tools.localcloud.commands:local",
         "an AWS on this machine: up, deploy, invoke, tick, status, down",
     ),
+    "deploy-check": (
+        "preheat_tools.deploy_check:deploy_check",
+        "may this version take traffic? warm it, verify it, compare it",
+    ),
     "bench": ("preheat_tools.bench.command:bench", "measure cold starts and the warm path"),
     "models": ("preheat_tools.models.command:models", "train, evaluate, export and pack the recommenders"),
     "simulate": ("preheat_tools.simulator.command:simulate", "policies side by side on request traces"),

@@ -66,6 +66,12 @@ class LambdaPinger:
         """All rounds side by side; returns when every ping was answered or given up."""
         return asyncio.run(self._send_all(rounds))
 
+    def ask(self, wanted: Round) -> Asked:
+        """One round, and all that its environments said: for who must know more of them than how many there are."""
+        tally = Tally()
+        asyncio.run(self._fill(wanted, Slots(self._limits.connections), tally))
+        return Asked(tuple(tally.replies.values()), tally.problems())
+
     async def _send_all(self, rounds: Sequence[Round]) -> dict[Target, RoundReport | Failed]:
         free = Slots(self._limits.connections)
         reports = await asyncio.gather(*(self._send(one, free) for one in rounds), return_exceptions=True)
@@ -74,6 +80,10 @@ class LambdaPinger:
     async def _send(self, wanted: Round, free: Slots) -> RoundReport | Failed:
         await asyncio.sleep(wanted.delay_s)
         tally = Tally()
+        await self._fill(wanted, free, tally)
+        return tally.report()
+
+    async def _fill(self, wanted: Round, free: Slots, tally: Tally) -> None:
         missing, hold_s = min(wanted.environments, self._limits.connections), wanted.hold_s
         for _ in range(1 + self._limits.repeats):
             known = len(tally.sightings)
@@ -83,7 +93,6 @@ class LambdaPinger:
             if missing <= 0 or tally.throttled or len(tally.sightings) == known:
                 break  # all found; or Lambda refuses more; or asking again finds the same ones
             hold_s = min(2 * hold_s, MAX_HOLD_S)
-        return tally.report()
 
     async def _volley(self, wanted: Round, tally: Tally) -> None:
         release_s = 0.0
@@ -115,11 +124,20 @@ class LambdaPinger:
         return self._origin
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one round's environments said, one reply each, and what kept others from saying anything."""
+
+    replies: tuple[Reply, ...]
+    problems: tuple[str, ...]
+
+
 class Tally:
     """What the pings of one round found, however many volleys it took."""
 
     def __init__(self) -> None:
         self.sightings: dict[str, Sighting] = {}
+        self.replies: dict[str, Reply] = {}
         self.throttled = 0
         self._sent = 0
         self._held_s: list[float] = []
@@ -137,10 +155,16 @@ class Tally:
             self._problems[reply] += 1
             return
         self.sightings.setdefault(reply.environment, _sighting(reply))
+        self.replies[reply.environment] = reply
         held_s = reply.held_ms / 1000
         self._held_s.append(held_s)
         if 0 < held_s < MAX_HOLD_S:
             self._travel_s.append(release_s - held_s - answer.sent_s)
+
+    def problems(self) -> tuple[str, ...]:
+        """What kept pings from being answered, the commonest first."""
+        refused = (f"{self.throttled} pings were refused (429)",) if self.throttled else ()
+        return (*(problem for problem, _ in self._problems.most_common()), *refused)
 
     def report(self) -> RoundReport | Failed:
         """The round's report; Failed where no environment was reached though none was refused."""

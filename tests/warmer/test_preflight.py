@@ -1,0 +1,258 @@
+"""A new version takes traffic when every environment of it is sound and no slower; any doubt is a no."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.credentials import Credentials
+from preheat.ping import Level, ModelReport, Reply
+from preheat_tools.bench.stand_in import Response, StandIn
+
+from tests.warmer.local_lambda import serving
+from warmer.adapters.invocation import LambdaEndpoint
+from warmer.adapters.pings import Asked, LambdaPinger
+from warmer.adapters.pings import Limits as SendingLimits
+from warmer.adapters.volley import Timeouts
+from warmer.gate import Limits, Verdict, judge
+from warmer.policy.values import Round, Target
+from warmer.preflight import Environment, Preflight, answer
+
+EVENT = json.loads((Path(__file__).parents[2] / "events" / "codedeploy_hook.json").read_text())
+OLD, NEW = Target("f", "1"), Target("f", "2")
+TWO = Limits(environments=2, memory_mb=1000)
+
+
+def model(**changes: Any) -> ModelReport:
+    given = {
+        "level": Level.HOT,
+        "version": "v",
+        "first_answer_ms": 20.0,
+        "steady_ms": 5.0,
+        "memory_mb": 100.0,
+    }
+    return ModelReport(**{**given, **changes})
+
+
+def reply(environment: str, **models: ModelReport) -> Reply:
+    return Reply(
+        environment=environment,
+        initialization="on-demand",
+        cold=False,
+        age_s=1.0,
+        idle_s=0.0,
+        requests=0,
+        held_ms=0.0,
+        init_ms=100.0,
+        models=models or {"a": model(), "b": model()},
+    )
+
+
+GOOD = (reply("1"), reply("2"))
+
+
+def test_a_version_as_good_as_the_old_one_passes() -> None:
+    verdict = judge(GOOD, (reply("0"),), TWO)
+    assert verdict.passed and verdict.report().startswith("PASSED")
+    assert "20.0 (was 20.0)" in verdict.report()
+
+
+def test_a_first_version_has_nothing_to_be_compared_with() -> None:
+    assert judge(GOOD, (), TWO).passed
+
+
+@pytest.mark.parametrize(
+    ("new", "says"),
+    [
+        pytest.param((reply("1"),), "1 environments answered, 2 were to be warm", id="too-few"),
+        pytest.param((), "0 environments answered", id="none"),
+        pytest.param(
+            (reply("1"), reply("2", a=model(problem="golden question 0: 0.9 is not 0.1"), b=model())),
+            "a failed in environment 2: golden question 0",
+            id="passes-on-one-and-fails-on-another",
+        ),
+        pytest.param(
+            (reply("1"), reply("2", a=model(level=Level.LOADED), b=model())),
+            "a is LOADED, not HOT",
+            id="not-hot",
+        ),
+        pytest.param((reply("1"), reply("2", a=model())), "b is missing in environment 2", id="a-model-less"),
+        pytest.param(
+            (reply("1"), reply("2", a=model(memory_mb=900), b=model(memory_mb=200))),
+            "models take 1100 MB in environment 2, the function has 1000",
+            id="memory-over-the-limit",
+        ),
+        pytest.param(
+            tuple(reply(e, a=model(steady_ms=8.0), b=model()) for e in "12"),
+            "a: steady_ms is 8.0, was 5.0: more than 1.5 times as slow",
+            id="right-but-slower",
+        ),
+        pytest.param(
+            tuple(reply(e, a=model(), b=model(first_answer_ms=31)) for e in "12"),
+            "b: first_answer_ms is 31.0, was 20.0",
+            id="slow-at-first",
+        ),
+        pytest.param(
+            tuple(reply(e, a=model(steady_ms=0), b=model()) for e in "12"),
+            "a: steady_ms was not measured",
+            id="unmeasured",
+        ),
+    ],
+)
+def test_any_doubt_is_a_no(new: tuple[Reply, ...], says: str) -> None:
+    verdict = judge(new, (reply("0"),), TWO)
+    assert not verdict.passed and says in verdict.report()
+
+
+def test_a_few_microseconds_are_not_slower() -> None:
+    fast = {"a": model(steady_ms=0.1, first_answer_ms=0.2)}
+    slower = {"a": model(steady_ms=0.3, first_answer_ms=0.9)}
+    assert judge((reply("1", **slower), reply("2", **slower)), (reply("0", **fast),), TWO).passed
+
+
+def test_what_kept_an_environment_from_answering_is_a_doubt() -> None:
+    assert "HTTP 500" in judge(GOOD, (), TWO, ["HTTP 500"]).report()
+
+
+def test_an_environment_without_any_model_is_a_doubt() -> None:
+    bare = Reply(
+        environment="1",
+        initialization="on-demand",
+        cold=True,
+        age_s=0,
+        idle_s=0,
+        requests=0,
+        held_ms=0,
+        init_ms=1,
+    )
+    assert "no environment has any model" in judge((bare,), (), Limits(environments=1)).report()
+
+
+@dataclass
+class Scripted:
+    """Environments by target; keeps the rounds that were asked."""
+
+    replies: dict[Target, list[Reply]]
+    problems: dict[Target, tuple[str, ...]] = field(default_factory=dict)
+    asked: list[Round] = field(default_factory=list)
+
+    def ask(self, wanted: Round) -> Asked:
+        self.asked.append(wanted)
+        known = self.replies.get(wanted.target, [])[: wanted.environments]
+        return Asked(tuple(known), self.problems.get(wanted.target, ()))
+
+
+def preflight(asker: Scripted, environments: int = 5, now_s: float = 0.0) -> Preflight:
+    return Preflight(asker, Limits(environments=environments), lambda: now_s)
+
+
+def test_a_version_is_warmed_in_steps_and_each_model_asked_for_hot() -> None:
+    asker = Scripted({NEW: [reply(str(i)) for i in range(5)], OLD: [reply("0")]})
+    assert preflight(asker).judge(NEW, OLD, until_s=60).passed
+    rounds = [one for one in asker.asked if one.target == NEW]
+    assert [one.environments for one in rounds] == [1, 1, 2, 2, 4, 4, 5, 5]
+    assert all(one.levels == {"a": "HOT", "b": "HOT"} for one in rounds)
+
+
+def test_one_that_cannot_start_is_paid_for_once() -> None:
+    asker = Scripted({OLD: [reply("0")]}, {NEW: ("no answer within 30 s",)})
+    verdict = preflight(asker).judge(NEW, OLD, until_s=60)
+    assert "no answer within 30 s" in verdict.report() and not verdict.passed
+    assert [one.environments for one in asker.asked if one.target == NEW] == [1]
+
+
+def test_time_that_runs_out_is_a_no() -> None:
+    asker = Scripted({NEW: [reply(str(i)) for i in range(5)]})
+    verdict = preflight(asker, now_s=61).judge(NEW, None, until_s=60)
+    assert not verdict.passed and "the hook's own time is over" in verdict.report()
+
+
+def test_an_old_version_that_does_not_answer_is_a_doubt() -> None:
+    asker = Scripted({NEW: [reply("1")]}, {OLD: ("HTTP 403",)})
+    verdict = preflight(asker, environments=1).judge(NEW, OLD, until_s=60)
+    assert not verdict.passed and "f:1 (old): HTTP 403" in verdict.report()
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "says"),
+    [
+        pytest.param(
+            Response(
+                200, {"errorType": "Runtime.ImportModuleError"}, (("X-Amz-Function-Error", "Unhandled"),)
+            ),
+            "ImportModuleError",
+            id="import-error",
+        ),
+        pytest.param(Response(200, {"hello": 1}), "not a reply of ping contract", id="does-not-answer-pings"),
+        pytest.param(None, "no answer within 0.3 s", id="hangs-in-init"),
+    ],
+)
+def test_over_real_connections(misbehave: Response | None, says: str) -> None:
+    far = StandIn(init_s=0.0 if misbehave else 30.0, misbehave=lambda function, event: misbehave)
+    with serving(far) as url:
+        endpoint = LambdaEndpoint(url, "eu-west-1", Credentials("x", "y"))
+        pinger = LambdaPinger(endpoint, SendingLimits(timeouts=Timeouts(connect_s=2, answer_s=0.3)))
+        verdict = Preflight(pinger, Limits(environments=2), lambda: 0.0).judge(NEW, None, until_s=60)
+    assert not verdict.passed and says in verdict.report()
+
+
+@dataclass
+class Deployments:
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    def put_lifecycle_event_hook_execution_status(self, **status: Any) -> Any:
+        self.told.append(status)
+
+
+@pytest.mark.parametrize(("doubts", "status"), [((), "Succeeded"), (("slow",), "Failed")])
+def test_codedeploy_is_told(doubts: tuple[str, ...], status: str) -> None:
+    deployments = Deployments()
+    result = answer(EVENT, deployments, lambda: Verdict(doubts=doubts, table=()))
+    assert result["status"] == status
+    assert deployments.told == [
+        {
+            "deploymentId": EVENT["DeploymentId"],
+            "lifecycleEventHookExecutionId": EVENT["LifecycleEventHookExecutionId"],
+            "status": status,
+        }
+    ]
+
+
+def test_a_crash_of_the_hook_is_failed_and_raised() -> None:
+    deployments = Deployments()
+
+    def crash() -> Verdict:
+        raise RuntimeError("no credentials")
+
+    with pytest.raises(RuntimeError, match="no credentials"):
+        answer(EVENT, deployments, crash)
+    assert [told["status"] for told in deployments.told] == ["Failed"]
+
+
+def test_the_version_may_be_named_by_its_arn() -> None:
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:preheat-recommend:7"
+    environment = Environment.of({"PREFLIGHT_VERSION": arn, "PREFLIGHT_ENVIRONMENTS": "4"})
+    assert environment.version == Target("preheat-recommend", "7") and environment.environments == 4
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({}, "PREFLIGHT_VERSION must be the ARN of a version"),
+        ({"PREFLIGHT_VERSION": "f:live"}, "was: 'f:live'"),
+        (
+            {"PREFLIGHT_VERSION": "f:1", "PREFLIGHT_RATIO": "0.5"},
+            "PREFLIGHT_RATIO must be 1 to 100, was: '0.5'",
+        ),
+        (
+            {"PREFLIGHT_VERSION": "f:1", "PREFLIGHT_ENVIRONMENTS": "many"},
+            "PREFLIGHT_ENVIRONMENTS must be 1 to 900",
+        ),
+    ],
+)
+def test_a_bad_variable_is_named(variables: dict[str, str], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Environment.of(variables)

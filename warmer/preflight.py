@@ -1,0 +1,199 @@
+"""The deployment hook (CodeDeploy, BeforeAllowTraffic): warms the new version, judges it beside the old, answers.
+
+Whatever goes wrong here, the deployment fails: a version nobody could judge takes no traffic.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import boto3
+from preheat.ping import Level
+
+from warmer.adapters.invocation import LambdaEndpoint
+from warmer.adapters.pings import Asked, LambdaPinger
+from warmer.adapters.pings import Limits as SendingLimits
+from warmer.adapters.volley import Timeouts
+from warmer.app import AWS, Context, log
+from warmer.gate import Limits, Verdict, judge
+from warmer.policy.values import Round, Target
+
+HOLD_S = 0.1
+RESERVE_S = 10.0
+"""Of the hook's own time, kept for its answer to CodeDeploy."""
+_VERSION = re.compile(r"(?:.*:)?([A-Za-z0-9_-]+):(\d+)")
+
+
+class Asker(Protocol):
+    """Asks the environments of a target what they are."""
+
+    def ask(self, wanted: Round) -> Asked: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """Warms and judges one version."""
+
+    asker: Asker
+    limits: Limits
+    clock: Callable[[], float]
+
+    def judge(self, new: Target, old: Target | None, until_s: float) -> Verdict:
+        """The verdict on `new`, warmed in steps of 1, 2, 4…, so that a version that cannot start is paid for once.
+
+        `old` is the alias (or version) that serves now; None for a first deployment. Over at `until_s` at the latest,
+        as far as the asker's own timeouts let it.
+        """
+        before = self._ask(old, 1, {}) if old else Asked((), ())
+        levels = {name: Level.HOT.name for reply in before.replies for name in reply.models}
+        if old and before.problems:
+            return judge((), (), self.limits, [f"{old} (old): {problem}" for problem in before.problems])
+        environments = 1
+        while True:
+            asked = self._ask(new, environments, levels)
+            step = Limits(environments=environments, ratio=self.limits.ratio, memory_mb=self.limits.memory_mb)
+            verdict = judge(asked.replies, before.replies, step, asked.problems)
+            if not verdict.passed or environments >= self.limits.environments:
+                return verdict
+            if self.clock() >= until_s:
+                return judge(asked.replies, before.replies, self.limits, ["the hook's own time is over"])
+            environments = min(2 * environments, self.limits.environments)
+
+    def _ask(self, target: Target, environments: int, levels: Mapping[str, str]) -> Asked:
+        """Twice: the first round makes the environments and loads, the second finds them as customers will."""
+        first = self.asker.ask(Round(target=target, environments=environments, hold_s=HOLD_S, levels=levels))
+        if first.problems:
+            return first
+        names = {name: Level.HOT.name for reply in first.replies for name in reply.models}
+        return self.asker.ask(
+            Round(target=target, environments=environments, hold_s=HOLD_S, levels={**names, **levels})
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The hook's settings by environment variable."""
+
+    version: Target
+    alias: str
+    environments: int
+    ratio: float
+    topic: str
+
+    @staticmethod
+    def of(variables: Mapping[str, str]) -> Environment:
+        """Parse; raises ValueError naming the variable, the value and what is allowed."""
+        named = variables.get("PREFLIGHT_VERSION", "")
+        if not (shape := _VERSION.fullmatch(named)):
+            raise ValueError(
+                f"PREFLIGHT_VERSION must be the ARN of a version (!Ref Fn.Version), was: {named!r}"
+            )
+        return Environment(
+            version=Target(shape.group(1), shape.group(2)),
+            alias=variables.get("PREFLIGHT_ALIAS", "live"),
+            environments=int(_number(variables, "PREFLIGHT_ENVIRONMENTS", "2", 1, 900)),
+            ratio=_number(variables, "PREFLIGHT_RATIO", "1.5", 1, 100),
+            topic=variables.get("PREFLIGHT_TOPIC", ""),
+        )
+
+
+class Deployments(Protocol):
+    """What is asked of boto3's client `codedeploy`."""
+
+    def put_lifecycle_event_hook_execution_status(self, **request: Any) -> Any: ...
+
+
+def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Judge the version and tell CodeDeploy Succeeded or Failed; a crash is Failed, and raised for the log."""
+
+    def work() -> Verdict:
+        environment = Environment.of(os.environ)
+        left_s = context.get_remaining_time_in_millis() / 1000 - RESERVE_S
+        verdict = check(
+            boto3.Session(),
+            environment.version,
+            environment.alias,
+            environment.environments,
+            environment.ratio,
+            left_s,
+        )
+        log(_record(environment, verdict))
+        if environment.topic:
+            _tell(environment, verdict)
+        return verdict
+
+    return answer(event, boto3.client("codedeploy", config=AWS), work)
+
+
+def answer(event: Mapping[str, Any], deployments: Deployments, work: Callable[[], Verdict]) -> dict[str, Any]:
+    """Tell CodeDeploy what `work` came to, and Failed where it came to nothing."""
+    status = "Failed"
+    try:
+        verdict = work()
+        status = "Succeeded" if verdict.passed else "Failed"
+        return {"status": status, "doubts": list(verdict.doubts)}
+    finally:
+        deployments.put_lifecycle_event_hook_execution_status(
+            deploymentId=event["DeploymentId"],
+            lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
+            status=status,
+        )
+
+
+def check(
+    session: boto3.Session, version: Target, alias: str, environments: int, ratio: float, left_s: float
+) -> Verdict:
+    """Judge `version` beside what `alias` serves now, within `left_s` seconds."""
+    functions = session.client("lambda", config=AWS)
+    credentials = session.get_credentials()
+    assert credentials is not None, "no AWS credentials: on Lambda the role provides them"
+    endpoint = LambdaEndpoint(functions.meta.endpoint_url, functions.meta.region_name, credentials)
+    answer_s = max(
+        1.0, min(60.0, left_s / 6)
+    )  # six rounds at most wait for an environment that never answers
+    pinger = LambdaPinger(endpoint, SendingLimits(timeouts=Timeouts(answer_s=answer_s)))
+    facts = functions.get_function_configuration(FunctionName=version.function, Qualifier=version.alias)
+    limits = Limits(environments=environments, ratio=ratio, memory_mb=facts["MemorySize"])
+    old = _serving(functions, version.function, alias)
+    until_s = time.time() + left_s
+    return Preflight(pinger, limits, time.time).judge(version, None if old == version else old, until_s)
+
+
+def _serving(functions: Any, function: str, alias: str) -> Target | None:
+    """The version that the alias names now; None where there is no alias yet."""
+    try:
+        return Target(function, functions.get_alias(FunctionName=function, Name=alias)["FunctionVersion"])
+    except functions.exceptions.ResourceNotFoundException:
+        return None
+
+
+def _record(environment: Environment, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "event": "preflight",
+        "version": str(environment.version),
+        "passed": verdict.passed,
+        "doubts": list(verdict.doubts),
+        "report": verdict.report(),
+    }
+
+
+def _tell(environment: Environment, verdict: Verdict) -> None:
+    topics: Any = boto3.client("sns", config=AWS)
+    subject = f"{environment.version} {'passed' if verdict.passed else 'failed'} its preflight"
+    topics.publish(TopicArn=environment.topic, Subject=subject[:100], Message=verdict.report())
+
+
+def _number(variables: Mapping[str, str], name: str, default: str, low: float, high: float) -> float:
+    text = variables.get(name, default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = low - 1
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be {low:g} to {high:g}, was: {text!r}")
+    return number
