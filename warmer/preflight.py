@@ -117,17 +117,18 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         verdict = check(
             boto3.Session(),
             environment.version,
-            environment.alias,
-            environment.environments,
-            environment.ratio,
-            left_s,
+            alias=environment.alias,
+            environments=environment.environments,
+            ratio=environment.ratio,
+            left_s=left_s,
         )
         log(_record(environment, verdict))
         if environment.topic:
             _tell(environment, verdict)
         return verdict
 
-    return answer(event, boto3.client("codedeploy", config=AWS), work)
+    deployments: Any = boto3.client("codedeploy", config=AWS)
+    return answer(event, deployments, work)
 
 
 def answer(event: Mapping[str, Any], deployments: Deployments, work: Callable[[], Verdict]) -> dict[str, Any]:
@@ -146,7 +147,13 @@ def answer(event: Mapping[str, Any], deployments: Deployments, work: Callable[[]
 
 
 def check(
-    session: boto3.Session, version: Target, alias: str, environments: int, ratio: float, left_s: float
+    session: boto3.Session,
+    version: Target,
+    *,
+    alias: str,
+    environments: int,
+    ratio: float,
+    left_s: float,
 ) -> Verdict:
     """Judge `version` beside what `alias` serves now, within `left_s` seconds."""
     functions = session.client("lambda", config=AWS)

@@ -44,7 +44,14 @@ def deploy_check(*, version: str, against: str, environments: int, ratio: float,
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}:(\d+|\$LATEST)", version):
         raise click.UsageError(f"FUNCTION:VERSION must be as preheat-recommend:7, was: {version!r}")
     try:
-        verdict = check(boto3.Session(), Target(*version.split(":")), against, environments, ratio, within_s)
+        verdict = check(
+            boto3.Session(),
+            Target(*version.split(":")),
+            alias=against,
+            environments=environments,
+            ratio=ratio,
+            left_s=within_s,
+        )
     except (ClientError, BotoCoreError) as error:
         raise click.ClickException(f"{version} could not be judged: {error}") from None
     click.echo(verdict.report())
