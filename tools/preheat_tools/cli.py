@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "may this version take traffic? warm it, verify it, compare it",
     ),
     "bench": ("preheat_tools.bench.command:bench", "measure cold starts and the warm path"),
+    "demo": ("preheat_tools.demo.command:demo", "Deploy to a local AWS and measure cold against warm."),
     "models": ("preheat_tools.models.command:models", "train, evaluate, export and pack the recommenders"),
     "simulate": ("preheat_tools.simulator.command:simulate", "policies side by side on request traces"),
     "pack": ("preheat_tools.pack.command:pack", "make a model pack, or check one"),

@@ -1,1 +1,1 @@
-"""`preheat demo`: the system deployed to a local AWS, a slice of real traffic with and without the warmer, in figures."""
+"""`preheat demo`: the system on a local AWS, a slice of real traffic with and without the warmer, in figures."""

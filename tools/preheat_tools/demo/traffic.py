@@ -1,8 +1,9 @@
 """The slice of real traffic that the demo plays, and the hours before it.
 
-Function d0639 of the Azure day shapes (`traces/`, Azure Functions Trace 2019): a caller that comes every ten minutes with some fifty
-requests in a minute, and hardly at all in between. Chosen because it shows the two reasons for cold starts at a rate that two cores can play:
-the gap outlives an idle environment, and a batch needs several at once. Steadier traffic keeps itself warm, and needs no warmer.
+Function d0594 of the Azure day shapes (`traces/`, Azure Functions Trace 2019): a caller busy for half an hour, then one
+who comes every quarter of an hour with fifteen to twenty requests in a minute. Chosen because it shows both reasons for
+cold starts at a rate that two cores can play: the gaps outlive an idle environment, and a batch needs several at once.
+Steadier traffic keeps itself warm, and needs no warmer.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from itertools import accumulate
 from pathlib import Path
 
 TRACE = Path("traces/azure2019_dayshapes_dev.csv.gz")
-FUNCTION = "d0639"
-FIRST_MINUTE, MINUTES = 240, 75
+FUNCTION = "d0594"
+FIRST_MINUTE, MINUTES, HISTORY_MINUTES = 1060, 90, 240
 SEED = 1
 
 SHARES = {"short_form": 0.80, "long_form": 0.15, "premium": 0.03, "new_users": 0.01, "trending": 0.01}
@@ -60,5 +61,8 @@ def read_traffic(root: Path, minutes: int = MINUTES) -> Traffic:
             if row["fn"] == FUNCTION:
                 counts = tuple(int(row[str(minute)] or 0) for minute in range(1, 1441))
                 middle = FIRST_MINUTE + minutes
-                return Traffic(before=counts[:FIRST_MINUTE], during=counts[FIRST_MINUTE:middle])
+                return Traffic(
+                    before=counts[FIRST_MINUTE - HISTORY_MINUTES : FIRST_MINUTE],
+                    during=counts[FIRST_MINUTE:middle],
+                )
     raise ValueError(f"{root / TRACE} has no function {FUNCTION}")

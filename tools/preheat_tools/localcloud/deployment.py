@@ -29,37 +29,41 @@ class Deployed:
     resources: Mapping[str, str]
 
 
+def build(cloud: LocalCloud, template: Path, progress: Progress = lambda line: None) -> Path:
+    """`sam build` for this machine; the built template, which any number of stacks may be deployed from."""
+    built = Path(cloud.folder).resolve() / "build"
+    arguments = ["build", "--template-file", str(template.resolve()), "--build-dir", str(built)]
+    arguments += ["--parameter-overrides", *_overrides({})]
+    _sam(arguments, cloud, template, Path(cloud.folder) / "build.log", progress)
+    return built / "template.yaml"
+
+
 def deploy(
     cloud: LocalCloud,
     template: Path,
     *,
     stack: str = "preheat",
     parameters: Mapping[str, str] | None = None,
+    built: Path | None = None,
     progress: Progress = lambda line: None,
 ) -> Deployed:
-    """Build and deploy a template; raises LocalCloudError naming the log that holds sam's whole output.
+    """Build (unless `build` did) and deploy a template; raises LocalCloudError naming the log of sam's whole output.
 
     The template's `Runtime` and `Architecture` become those of the Python at hand, which the workers run on.
     """
-    given = {
-        "Runtime": RUNTIME,
-        "Architecture": ARCHITECTURE,
-        "WarmerAutoscaling": "off",
-        **(parameters or {}),
-    }
-    overrides = [f"{name}={value}" for name, value in given.items()]
-    built = Path(cloud.folder).resolve() / "build" / stack
-    log = Path(cloud.folder) / f"deploy-{stack}.log"
-    log.write_text("")
-    build = ["build", "--template-file", str(template.resolve()), "--build-dir", str(built)]
-    build += ["--parameter-overrides", *overrides]
-    _sam(build, cloud, template, log, progress)
-    ship = ["deploy", "--template-file", str(built / "template.yaml"), "--stack-name", stack, "--resolve-s3"]
+    built = built or build(cloud, template, progress)
+    ship = ["deploy", "--template-file", str(built), "--stack-name", stack, "--resolve-s3"]
     ship += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
     ship += ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"]
-    ship += ["--image-repository", _NO_IMAGES]
-    _sam([*ship, "--region", REGION, "--parameter-overrides", *overrides], cloud, template, log, progress)
+    ship += ["--image-repository", _NO_IMAGES, "--region", REGION]
+    ship += ["--parameter-overrides", *_overrides(parameters or {})]
+    _sam(ship, cloud, template, Path(cloud.folder) / f"deploy-{stack}.log", progress)
     return look(cloud, stack)
+
+
+def _overrides(parameters: Mapping[str, str]) -> list[str]:
+    given = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, "WarmerAutoscaling": "off", **parameters}
+    return [f"{name}={value}" for name, value in given.items()]
 
 
 def look(cloud: LocalCloud, stack: str = "preheat") -> Deployed:
@@ -125,7 +129,7 @@ def _sam(arguments: Sequence[str], cloud: LocalCloud, template: Path, log: Path,
     sam = Path(sys.executable).with_name("sam")
     if not sam.exists():
         raise LocalCloudError(f"{sam} is missing: install the `local` extra (pip install 'preheat[local]')")
-    with log.open("a") as record:
+    with log.open("w") as record:
         process = subprocess.Popen(
             [str(sam), *arguments],
             cwd=template.resolve().parent,
