@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,14 @@ def test_down_takes_frozen_workers_along(tmp_path):
     worker = one_worker(cloud)
     cloud.stop()
     assert not running(worker)
+
+
+def test_a_reset_takes_frozen_workers_along(tmp_path):
+    with process.local_cloud(tmp_path / "local") as cloud:
+        worker = one_worker(cloud)
+        urllib.request.urlopen(urllib.request.Request(f"{cloud.url}/_ministack/reset", method="POST")).close()
+        until(lambda: not running(worker))
+        assert cloud.state()["environments"] == []
 
 
 def test_a_crash_is_told_and_takes_the_workers_along(run, tmp_path):

@@ -211,7 +211,7 @@ def status(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(state, indent=2))
         return
     for part in status_page.parts(cloud, state):
-        _OUT.print(part, markup=False)
+        _OUT.print(part, markup=False, soft_wrap=isinstance(part, str))
 
 
 def _event(cloud: LocalCloud, function: str, body: bytes, qualifier: str | None) -> int:
@@ -227,7 +227,11 @@ def _event(cloud: LocalCloud, function: str, body: bytes, qualifier: str | None)
         raise LocalCloudError(f"throttled: {problem}") from None
     _show(answer["Payload"].read())
     lines = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace").splitlines()
-    _OUT.print("\n".join(one.replace("\t", "  ") for one in lines if one.startswith("REPORT")), style="dim")
+    _OUT.print(
+        "\n".join(one.replace("\t", "  ") for one in lines if one.startswith("REPORT")),
+        style="dim",
+        soft_wrap=True,
+    )
     return 1 if answer.get("FunctionError") else 0
 
 

@@ -24,6 +24,7 @@ EXPECTS = (
     Expected("services.lambda_svc:_delete_function", "4acf1bc5a5"),
     Expected("services.lambda_svc:_update_alias", "0017f6b94b"),
     Expected("services.lambda_svc:_delete_alias", "425784b531"),
+    Expected("services.lambda_svc:reset", "e531ea1c9e"),
     Expected("services.lambda_svc:invalidate_worker", "1be5d7f769"),
     Expected("services.lambda_svc:_get_provisioned_concurrency", "e579a7415a"),
     Expected("services.lambda_svc:_put_provisioned_concurrency", "c9f084246a"),
@@ -126,7 +127,7 @@ def _qualified_references(stack: Stack) -> None:
 
 def _lifecycle(stack: Stack, pool: Pool, provisioner: Provisioner) -> None:
     service = stack.lambda_svc
-    move_alias, drop_alias = service._update_alias, service._delete_alias
+    move_alias, drop_alias, clear = service._update_alias, service._delete_alias, service.reset
 
     def invalidate(function: str, qualifier: str | None = None, **_: Any) -> None:
         """Code or configuration changed, or the function or a version is gone."""
@@ -146,7 +147,13 @@ def _lifecycle(stack: Stack, pool: Pool, provisioner: Provisioner) -> None:
             provisioner.delete(function, alias)
         return answer
 
-    service.invalidate_worker = invalidate
+    def reset() -> None:
+        """`/_ministack/reset` forgets every function."""
+        clear()
+        provisioner.forget_all()
+        pool.retire(pool.of())
+
+    service.invalidate_worker, service.reset = invalidate, reset
     service._update_alias, service._delete_alias = update_alias, delete_alias
 
 

@@ -68,6 +68,11 @@ class Provisioner:
             if name == function:
                 self.delete(name, qualifier)
 
+    def forget_all(self) -> None:
+        """Every function is gone."""
+        for name, qualifier in list(self._wishes):
+            self.delete(name, qualifier)
+
     def wish(self, function: str, qualifier: str) -> Wish | None:
         return self._wishes.get((function, qualifier))
 
