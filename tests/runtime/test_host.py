@@ -117,6 +117,16 @@ def test_on_demand_init_leaves_to_the_first_ping_what_would_not_fit_its_ten_seco
     assert world.levels() == {"a": "HOT", "b": "HOT"}
 
 
+@pytest.mark.parametrize(("on_lambda", "level"), [(True, "COLD"), (False, "HOT")])
+def test_what_a_process_did_before_counts_as_init_only_where_init_began_with_it(
+    models: Path, on_lambda: bool, level: str
+) -> None:
+    write_pack(models, "a")
+    world = World(models, on_lambda=on_lambda)
+    world.clock.now_s = 9.0  # of slow imports, or of a program that did other things
+    assert world.init().levels() == {"a": level}
+
+
 def test_provisioned_init_loads_all_that_fits_the_memory(models: Path) -> None:
     for name in "abc":
         write_pack(models, name, measured=slow(20_000.0))

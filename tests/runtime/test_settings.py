@@ -7,6 +7,7 @@ from preheat.settings import RESERVE_MB, SettingError, Settings
 def test_without_variables_models_are_hot_and_memory_is_free() -> None:
     settings = Settings.of({})
     assert settings.hot
+    assert not settings.on_lambda
     assert settings.memory_mb == float("inf")
     assert settings.folder("models") == "./models"
 
@@ -27,6 +28,7 @@ def test_lambdas_own_variables_are_read() -> None:
             "LAMBDA_TASK_ROOT": "/var/task",
         }
     )
+    assert settings.on_lambda
     assert (settings.function, settings.version) == ("recommend", "7")
     assert settings.initialization == "provisioned-concurrency"
     assert settings.folder("models") == "/var/task/models"

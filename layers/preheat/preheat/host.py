@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
 SLOWNESS = 2.0
 """A first guess at this environment's load times over those of the machine that built the pack."""
-
-INIT_LIMIT_S = 10.0
-"""Lambda Developer Guide, "Lambda execution environment lifecycle": init phase."""
+GUESS_MS = 100.0
+"""How much loading the guess is worth: a small model's first load, which pays for the engine's library, says little."""
 
 
 class UnknownModel(KeyError):
@@ -109,7 +108,7 @@ class ModelHost(dict[str, Served]):
         """INIT: load and verify the eager models side by side, on demand as far as its 10 s go."""
         begun_s = self.clock.steady_s()
         limit_s = self.settings.init_s if self.settings.initialization == ON_DEMAND else float("inf")
-        if begun_s > INIT_LIMIT_S:  # a process that lived before: no INIT of Lambda's, which began with it
+        if not self.settings.on_lambda:
             limit_s += begun_s
         modules, time = tuple(beside), InitTime(limit_s, self.clock.steady_s)
 
@@ -276,11 +275,12 @@ class ModelHost(dict[str, Served]):
         self._tell_if_failed(model)
 
     def _slowness(self) -> float:
-        """This environment's load times over the build machine's, the worst so far."""
+        """This environment's load times over the build machine's: a first guess, which loads done so far outweigh."""
         loaded = [
             model for model in self._models.values() if model.load_ms and model.manifest.measured.load_ms
         ]
-        return max((model.load_ms / model.manifest.measured.load_ms for model in loaded), default=SLOWNESS)
+        measured_ms = sum(model.manifest.measured.load_ms for model in loaded)
+        return (SLOWNESS * GUESS_MS + sum(model.load_ms for model in loaded)) / (GUESS_MS + measured_ms)
 
     def _sound(self) -> Iterator[HostedModel]:
         return (model for model in self._models.values() if not model.problem)

@@ -39,6 +39,8 @@ class Settings(Frozen):
     """Until when in INIT a load may begin, and be expected to end: Lambda stops an on-demand INIT at 10 s and runs it
     again inside the first request (Lambda Developer Guide, "Lambda execution environment lifecycle")."""
     initialization: str = ON_DEMAND
+    on_lambda: bool = True
+    """Whether INIT began with this process, as on Lambda, or the host is made somewhere in a program of one's own."""
     function: str = "local"
     version: str = "$LATEST"
     root: str = "."
@@ -59,6 +61,7 @@ class Settings(Frozen):
             warm_up_s=_amount(variables, "PREHEAT_WARM_UP_S", WARM_UP_S),
             init_s=_amount(variables, "PREHEAT_INIT_S", INIT_S),
             initialization=variables.get("AWS_LAMBDA_INITIALIZATION_TYPE", ON_DEMAND),
+            on_lambda="AWS_LAMBDA_FUNCTION_NAME" in variables,
             function=variables.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
             version=variables.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             root=variables.get("LAMBDA_TASK_ROOT", "."),
