@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -277,3 +280,21 @@ def test_a_folder_that_holds_other_things_is_not_replaced(tmp_path: Path) -> Non
     assert done.exit_code == 1
     assert "something other than a pack" in done.output
     assert (tmp_path / "mine/letters.txt").read_text() == "dear"
+
+
+def test_a_disk_that_fills_up_is_said_and_leaves_the_good_pack(packed: Path, tmp_path: Path) -> None:
+    """In a process that may write files of 10 kB at most: the weights are larger."""
+    good = _copy(packed, tmp_path / "good")
+    before = {file.name: file.read_bytes() for file in good.iterdir()}
+    source = dense(tmp_path / "wide.onnx", rows=256, columns=256)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("preheat"), "pack", source, "--name", "good", "--out", good],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)),
+    )
+    assert done.returncode == 1, done.stderr
+    assert "TMPDIR" in done.stderr
+    assert {file.name: file.read_bytes() for file in good.iterdir()} == before
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

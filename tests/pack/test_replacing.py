@@ -37,6 +37,6 @@ def test_a_block_that_fails_leaves_the_good_one_and_nothing_else(good: Path, err
 
 
 def test_a_full_disk_says_so(good: Path) -> None:
-    with pytest.raises(SourceError, match="no room left for the pack"), replacing(good):
+    with pytest.raises(SourceError, match=r"no room left in .*TMPDIR"), replacing(good):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert (good / "manifest.json").read_text() == "the good one"

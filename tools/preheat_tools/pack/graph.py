@@ -10,6 +10,8 @@ import onnx
 import onnxruntime
 from onnx.external_data_helper import set_external_data
 
+from preheat_tools.pack.sources import SourceError
+
 GRAPH_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.bin"
 _SMALL_BYTES = 1024  # what is smaller stays in the graph: shapes and scalars are read while it is parsed
@@ -40,7 +42,13 @@ def optimised(source: Path) -> onnx.ModelProto:
         options.add_session_config_entry(
             "session.optimized_model_external_initializers_file_name", WEIGHTS_FILE
         )
-        onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        try:
+            onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions have no common base of their own
+            raise SourceError(
+                f"onnxruntime cannot write the optimised graph of {source} to {scratch}: {error}; see that there is "
+                f"room for twice its size in memory and there, or set TMPDIR"
+            ) from None
         return onnx.load(str(path))
 
 

@@ -96,7 +96,7 @@ def replacing(folder: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise SourceError(
-                f"no room left for the pack in {folder.parent}: free some, or give --out"
+                f"no room left in {folder.parent} or {tempfile.gettempdir()}: free some, or give --out or TMPDIR"
             ) from None
         raise
     finally:
