@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from preheat import ModelHost
+from preheat.engines import EngineError
 from preheat.host import RequiredModelFailed, UnknownModel
 from preheat.manifest import Measured, PackError
 from preheat.memory import NotReady
 from preheat.model import Quarantined
-from preheat.pack import LARGE_BYTES, read_pack
+from preheat.pack import LARGE_BYTES, Pack, read_pack
 from preheat.ping import Level
 from preheat.settings import PROVISIONED
 
 from .fakes import VISITED, FakeSurroundings, World
 from .packs import flip_a_byte, rewrite_manifest, write_pack
+
+if TYPE_CHECKING:
+    from preheat.engines import Session
 
 
 @pytest.fixture
@@ -169,6 +173,23 @@ def test_weights_in_bulk_are_hashed_beside_the_opening_and_a_wrong_byte_is_found
     assert world.levels() == {"sound": "HOT", "spoilt": "COLD"}
     with pytest.raises(Quarantined, match=r"SHA-256 of weights\.bin is"):
         world.host["spoilt"].run(VISITED)
+
+
+def test_a_wrong_hash_is_the_reason_given_even_where_the_engine_fails_too(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_pack(models, "a")
+    manifest = read_pack(folder).manifest
+    (folder / "weights.bin").write_bytes(bytes(LARGE_BYTES + 1))
+    rewrite_manifest(folder, manifest)
+    flip_a_byte(folder / "weights.bin")
+    world = World(models)
+
+    def refuses(pack: Pack) -> Session:
+        raise EngineError("the engine says something else")
+
+    monkeypatch.setattr(world.host._models["a"], "_opener", refuses)
+    assert world.init().host.report()["a"].problem.startswith(f"{folder}: SHA-256 of weights.bin is")
 
 
 def test_a_model_that_fails_is_told_once_and_frees_its_memory(models: Path) -> None:

@@ -186,7 +186,7 @@ class HostedModel:
             try:
                 check_files(self.pack, large)
             except PackError:
-                opening.session().close()
+                _give_up(opening)
                 raise
             self._session = opening.session()
         else:
@@ -226,3 +226,11 @@ class HostedModel:
             step()
         except (PackError, EngineError, OSError, MemoryError) as error:
             self.quarantine(str(error) or type(error).__name__)
+
+
+def _give_up(opening: Opening) -> None:
+    """Wait for a session that is no longer wanted, and close it; why it could not be made is no matter now."""
+    try:
+        opening.session().close()
+    except EngineError:
+        return
