@@ -82,6 +82,17 @@ def test_a_failing_init_is_failed_with_its_reason(function):
     assert owned(made) == []
 
 
+def test_a_failed_allocation_leaves_no_process(function, tmp_path):
+    made = function(f"import os\nopen({str(tmp_path / 'first')!r}, 'x').write(str(os.getpid()))\n" + MEETING)
+    made.publish()
+    put(made, 2)
+    until(lambda: standing(made)["Status"] == "FAILED")
+    survivor = int((tmp_path / "first").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(survivor, 0)
+    assert made.environments() == []
+
+
 def test_it_follows_the_alias(live):
     put(live, 1)
     ready(live, 1)

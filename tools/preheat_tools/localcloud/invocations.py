@@ -190,11 +190,11 @@ class DataPlane:
         self._count(what, "Invocations", 1)
         self._count(what, "Errors", int(served.answer.failure is not None))
         self._count(what, "Duration", report.duration_ms, "Milliseconds")
-        function, resource, *_ = [*dimensions_of(what.name, what.qualifier, what.version), None]
-        self.metrics.automatic("ConcurrentExecutions", served.concurrency[0], "Count", [function or {}, {}])
-        if what.qualifier is None or resource is None:
+        everywhere = dimensions_of(what.name, what.qualifier, what.version)
+        self.metrics.automatic("ConcurrentExecutions", served.concurrency[0], "Count", [everywhere[0], {}])
+        if what.qualifier is None:
             return
-        self.metrics.automatic("ConcurrentExecutions", served.concurrency[1], "Count", [resource])
+        self.metrics.automatic("ConcurrentExecutions", served.concurrency[1], "Count", [everywhere[1]])
         provisioned = [
             one for ones in self.pool.owned(what.name, what.qualifier).values() for one in ones if one.alive
         ]

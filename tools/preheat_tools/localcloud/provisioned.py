@@ -130,8 +130,8 @@ class Provisioner:
         failed = any(init.failure for init in inits)
         with self._lock:
             # None of an increase can be used until all of it is there.
-            self.pool.retire(new) if failed else self.pool.release(what.key, new)
-            self.pool.retire(old)
+            self.pool.retire([*new, *old] if failed else old)
+            self.pool.release(what.key, new)
             if failed:
                 wish.status, wish.reason = "FAILED", INIT_FAILURE
             elif len(self._ready(what)) >= wish.requested:
