@@ -211,6 +211,12 @@ def test_rounds_wait_for_connections_rather_than_exceed_their_limit(far: StandIn
     assert [len(reported(reports[t]).sightings) for t in targets] == [3] * 12
 
 
+def test_a_round_beyond_the_connections_is_cut_to_them(far: StandIn, url: str) -> None:
+    limits = Limits(connections=5, timeouts=QUICK.timeouts)
+    report = reported(pinger(url, limits).send([Round(target=A, environments=12, hold_s=0.1)])[A])
+    assert len(report.sightings) == report.sent == 5
+
+
 def test_the_sender_follows_a_slower_volley_at_once_and_a_faster_one_slowly() -> None:
     rate = SendingRate(first_guess_s=0.001)
     rate.learn(Volley(tuple(Answer(sent_s=1.0) for _ in range(11)), sending_s=0.05))

@@ -84,12 +84,13 @@ class LambdaPinger:
         return tally.report()
 
     async def _fill(self, wanted: Round, free: Slots, tally: Tally) -> None:
-        missing, hold_s = min(wanted.environments, self._limits.connections), wanted.hold_s
+        reachable = min(wanted.environments, self._limits.connections)
+        missing, hold_s = reachable, wanted.hold_s
         for _ in range(1 + self._limits.repeats):
             known = len(tally.sightings)
             async with free.taken(missing):
                 await self._volley(replace(wanted, environments=missing, hold_s=hold_s), tally)
-            missing = wanted.environments - len(tally.sightings)
+            missing = reachable - len(tally.sightings)
             if missing <= 0 or tally.throttled or len(tally.sightings) == known:
                 break  # all found; or Lambda refuses more; or asking again finds the same ones
             hold_s = min(2 * hold_s, MAX_HOLD_S)
