@@ -142,8 +142,9 @@ def test_only_recommends_log_may_announce_and_only_what_customers_waited_for() -
     assert permission["SourceArn"] == {"Fn::GetAtt": ["RecommendLogs", "Arn"]}
 
 
-def test_bursts_can_be_left_to_the_cycle() -> None:
-    assert not [name for name in translated(Bursts="false")["Resources"] if name.startswith("Burst")]
+@pytest.mark.parametrize("parameters", [{"Bursts": "false"}, {"WarmerState": "DISABLED"}])
+def test_bursts_can_be_left_unanswered(parameters: dict[str, str]) -> None:
+    assert not [name for name in translated(**parameters)["Resources"] if name.startswith("Burst")]
 
 
 def test_the_schedule_may_call_the_warmer_alone(branch: tuple[dict[str, str], Template]) -> None:
