@@ -147,6 +147,14 @@ def test_bursts_can_be_left_unanswered(parameters: dict[str, str]) -> None:
     assert not [name for name in translated(**parameters)["Resources"] if name.startswith("Burst")]
 
 
+def test_packs_elsewhere_are_named_and_may_be_read() -> None:
+    template = translated(Packs="s3://shop/models/big", PackObjects="shop/models/*")
+    variables = template["Resources"]["Recommend"]["Properties"]["Environment"]["Variables"]
+    assert variables["PREHEAT_PACKS"] == "s3://shop/models/big"
+    granted = {(a, r) for a, r, _ in grants(template, "RecommendRole") if a.startswith("s3:")}
+    assert granted == {("s3:GetObject", "arn:aws:s3:::shop/models/*")}
+
+
 def test_the_schedule_may_call_the_warmer_alone(branch: tuple[dict[str, str], Template]) -> None:
     assert {(a, r) for a, r, _ in grants(branch[1], "WarmerScheduleRole")} == {
         ("lambda:InvokeFunction", ("Att", "Warmer.Arn"))

@@ -21,7 +21,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-RECEIVERS = {"schedule_cycle": "Warmer"}
+RECEIVERS = {"schedule_cycle": "Warmer", "burst_logs": "Burst"}
 """Functions by event; all other events are the inference function's."""
 UNROUTED = frozenset({"codedeploy_hook"})
 """Events of functions that the template does not have yet."""
