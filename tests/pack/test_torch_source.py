@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from click.testing import CliRunner, Result
 from preheat.golden import read_golden
@@ -79,6 +80,27 @@ def test_golden_answers_are_those_of_the_module_with_its_weights(
         expected = torch.relu(x @ state["layer.weight"].T + state["layer.bias"])
         np.testing.assert_allclose(question.answers["score"].numpy(), expected.numpy(), rtol=1e-4, atol=1e-5)
     assert CliRunner().invoke(main, ["pack", "--verify", "net"]).exit_code == 0
+
+
+def test_one_sample_leaves_the_batch_free(shop: Path) -> None:
+    np.savez("samples.npz", x=np.ones((1, 40), np.float32))
+    done = _pack(shop, "--weights", "net.pt")
+    assert done.exit_code == 0, done.output
+    session = onnxruntime.InferenceSession("net/model.onnx")
+    assert session.run(None, {"x": np.ones((7, 40), np.float32)})[0].shape == (7, 20)
+
+
+def test_a_dimension_that_samples_show_in_two_sizes_stays_free(shop: Path) -> None:
+    """The layer takes any number of places before its last dimension."""
+    shapes = {"0.x": (2, 3, 40), "1.x": (1, 5, 40)}
+    np.savez("samples.npz", **{name: np.ones(shape, np.float32) for name, shape in shapes.items()})
+    done = _pack(shop, "--weights", "net.pt")
+    assert done.exit_code == 0, done.output
+    batch, places, width = read_pack(shop / "net").manifest.inputs[0].shape
+    assert (batch, width) == ("batch", 40)
+    assert isinstance(places, str)
+    session = onnxruntime.InferenceSession("net/model.onnx")
+    assert session.run(None, {"x": np.ones((4, 9, 40), np.float32)})[0].shape == (4, 9, 20)
 
 
 def test_a_torch_pack_holds_no_pickle(shop: Path) -> None:

@@ -159,7 +159,7 @@ def _pack(duty: Duty, model: Recommender, web: WebData, out: Path, weights: Path
     if weights is not None:
         write_weights(model, weights / f"{duty.name}.safetensors")
     with tempfile.TemporaryDirectory() as scratch:
-        source = from_module(model, golden[1], ["scores"], Path(scratch))
+        source = from_module(model, golden, ["scores"], Path(scratch))
         order = Order(name=duty.name, traffic_share=duty.traffic_share, questions=golden)
         packed = write_pack(order, source, out / duty.name)
     return sum(file.bytes for file in packed.manifest.files.values()) / 1e6

@@ -153,10 +153,7 @@ def _open(request: Request, scratch: Path) -> tuple[Source | None, Any, tuple[Ar
     module = make_module(request.source, request.weights)
     if request.engine == "torch":
         return None, module, questions
-    sample = max(
-        questions, key=lambda arrays: len(next(iter(arrays.values())))
-    )  # a batch of one is taken for a constant
-    return from_module(module, sample, request.output, scratch, request.opset or OPSET), module, questions
+    return from_module(module, questions, request.output, scratch, request.opset or OPSET), module, questions
 
 
 def _write(request: Request, order: Order, opened: Source | None, module: Any) -> Packed:

@@ -44,7 +44,13 @@ def session_answer(graph: Path) -> Answer:
     names = [output.name for output in session.get_outputs()]
 
     def answer(inputs: Arrays) -> Arrays:
-        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+        try:
+            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+        except Exception as error:  # onnxruntime's exceptions have no common base of their own
+            raise SourceError(
+                f"the graph made for the pack cannot answer the samples: {error}; where shapes vary, let the samples "
+                f"show every dimension that does in two sizes"
+            ) from None
 
     return answer
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from preheat_tools.pack.golden import Answer, Arrays
 from preheat_tools.pack.sources import Source, SourceError, refuse_pickle
 
@@ -26,26 +28,16 @@ except ImportError:
 OPSET = 18
 
 
-def open_torch(
-    factory: str,
-    weights: Path | None,
-    *,
-    sample: Arrays,
-    outputs: Sequence[str],
-    scratch: Path,
-    opset: int = OPSET,
-) -> Source:
-    """The module that `package.module:factory` makes, exported; `sample`'s arrays are its arguments in their order."""
-    return from_module(make_module(factory, weights), sample, outputs, scratch, opset)
-
-
 def from_module(
-    module: Any, sample: Arrays, outputs: Sequence[str], scratch: Path, opset: int = OPSET
+    module: Any, questions: Sequence[Arrays], outputs: Sequence[str], scratch: Path, opset: int = OPSET
 ) -> Source:
-    """A module at hand, exported into `scratch`; the first dimension of every input stays free."""
+    """A module exported into `scratch`; a question's arrays are its arguments in their order.
+
+    The first dimension of every input stays free, and so does one whose size differs between questions.
+    """
     module.eval()
     graph = scratch / "exported.onnx"
-    _export(module, sample, outputs, graph, opset)
+    _export(module, questions, outputs, graph, opset)
     return Source(graph=graph, answer=answer_by(module, outputs))
 
 
@@ -53,8 +45,11 @@ def answer_by(module: Any, outputs: Sequence[str]) -> Answer:
     """The module as the golden questions are asked."""
 
     def answer(inputs: Arrays) -> Arrays:
-        with torch.inference_mode():
-            found = module(*(torch.from_numpy(array) for array in inputs.values()))
+        try:
+            with torch.inference_mode():
+                found = module(*(torch.from_numpy(array) for array in inputs.values()))
+        except Exception as error:  # a module may raise anything
+            raise SourceError(f"the module cannot answer the samples: {_last_line(error)}") from None
         found = found if isinstance(found, tuple | list) else (found,)
         if len(found) != len(outputs):
             raise SourceError(
@@ -116,8 +111,8 @@ def write_weights(module: Any, path: Path) -> None:
     save_file({name: value.contiguous() for name, value in module.state_dict().items()}, path)
 
 
-def _export(module: Any, sample: Arrays, outputs: Sequence[str], path: Path, opset: int) -> None:
-    batch = torch.export.Dim("batch")
+def _export(module: Any, questions: Sequence[Arrays], outputs: Sequence[str], path: Path, opset: int) -> None:
+    sample = _export_sample(questions)
     with _quiet():
         try:
             program = torch.onnx.export(
@@ -125,7 +120,7 @@ def _export(module: Any, sample: Arrays, outputs: Sequence[str], path: Path, ops
                 tuple(torch.from_numpy(array) for array in sample.values()),
                 input_names=list(sample),
                 output_names=list(outputs),
-                dynamic_shapes=tuple({0: batch} if array.ndim else {} for array in sample.values()),
+                dynamic_shapes=tuple(_free_dimensions(name, questions) for name in sample),
                 opset_version=opset,
                 dynamo=True,
                 verbose=False,
@@ -136,6 +131,25 @@ def _export(module: Any, sample: Arrays, outputs: Sequence[str], path: Path, ops
                 f"with --engine torch"
             ) from None
     program.save(str(path), external_data=True)
+
+
+def _export_sample(questions: Sequence[Arrays]) -> Arrays:
+    """The largest question, since a size of one is taken for a constant: a lone one goes twice."""
+    largest = max(questions, key=lambda arrays: sum(array.size for array in arrays.values()))
+    return {
+        name: np.repeat(array, 2, axis=0) if array.ndim and array.shape[0] == 1 else array
+        for name, array in largest.items()
+    }
+
+
+def _free_dimensions(name: str, questions: Sequence[Arrays]) -> dict[int, Any]:
+    """The batch, one for all inputs, and each dimension that the questions show in more sizes than one."""
+    sizes = [set(column) for column in zip(*(arrays[name].shape for arrays in questions), strict=False)]
+    return {
+        place: torch.export.Dim("batch") if place == 0 else torch.export.Dim.DYNAMIC
+        for place, found in enumerate(sizes)
+        if place == 0 or len(found) > 1
+    }
 
 
 def _last_line(error: Exception) -> str:
