@@ -6,7 +6,7 @@ from _thread import RLock
 
 from preheat.choice import eager_set, order
 from preheat.departures import MOST, Departures
-from preheat.engines import open_session
+from preheat.engines import begin_library, open_session
 from preheat.life import Life
 from preheat.loading import InitTime, import_all, side_by_side
 from preheat.memory import Memory, NotReady
@@ -86,6 +86,8 @@ class ModelHost(dict[str, Served]):
             packs, unreadable = add_packs(root, addresses, surroundings.settings.scratch)
         else:
             packs, unreadable = read_packs(root)
+        if surroundings.settings.hot and any(pack.manifest.engine == "onnxruntime" for pack in packs):
+            begin_library()
         host = cls(packs, surroundings)
         host.unreadable = unreadable
         host.initialise(beside)

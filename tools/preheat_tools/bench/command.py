@@ -142,3 +142,36 @@ def pings(*, sizes: str, runs: int, json_path: Path | None) -> None:
     Console(width=110).print(table)
     if json_path:
         json_path.write_text(json.dumps(as_json(figures), indent=2) + "\n")
+
+
+@bench.command("warm-path")
+@click.option(
+    "--packs",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("functions/recommend/models"),
+    show_default=True,
+    help="Folder of packs.",
+)
+@click.option(
+    "--calls", default=2000, show_default=True, type=click.IntRange(10), help="Calls a model, in turn."
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+def warm_path(*, packs: Path, calls: int, json_path: Path | None) -> None:
+    """What the runtime adds to a warm request and to a ping, beyond the model's own time.
+
+    \b
+    preheat bench warm-path
+    preheat bench warm-path --packs functions/recommend/models --calls 500
+    """
+    from dataclasses import asdict
+
+    from preheat_tools.bench.warm_path import measure_warm_path, print_warm_path
+    from preheat_tools.pack.measure import machine
+
+    rows = list(measure_warm_path(packs, calls))
+    progress = Console(stderr=True)
+    print_warm_path(Console() if progress.is_terminal else Console(width=150), rows)
+    if json_path:
+        json_path.write_text(
+            json.dumps({"machine": machine(), "rows": [asdict(row) for row in rows]}, indent=2) + "\n"
+        )

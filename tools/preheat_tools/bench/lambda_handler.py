@@ -30,10 +30,11 @@ if VARIANT == "onnxruntime_naive":
         return len(SESSION.run(None, INPUTS))
 
 elif VARIANT in ("preheat_plain", "preheat_fast"):
-    from preheat.engines.beside import begin, open_beside
+    from preheat.engines import begin_library
+    from preheat.engines.beside import open_beside
 
     if VARIANT == "preheat_fast":
-        begin()
+        begin_library()
     from preheat.golden import difference, read_golden
     from preheat.pack import read_pack
 

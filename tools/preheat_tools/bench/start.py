@@ -87,10 +87,11 @@ def preheat_fast(_model_folder: str, pack_folder: str, imports: bool) -> Again:
 
 
 def _preheat(pack_folder: str, imports: bool, *, fast: bool) -> Again:
-    from preheat.engines.beside import begin, open_beside
+    from preheat.engines import begin_library
+    from preheat.engines.beside import open_beside
 
     if fast:
-        begin()
+        begin_library()
     from preheat.pack import read_pack
 
     pack = read_pack(pack_folder)

@@ -73,3 +73,13 @@ def open_session(pack: Pack, *, packed: bool = False, fast: bool = True) -> Sess
     from preheat.engines.plain import PlainSession
 
     return PlainSession(pack, packed=packed)
+
+
+def begin_library() -> None:
+    """Begin to load onnxruntime's library in a thread: 20 ms that need neither a pack nor the interpreter's lock.
+
+    What the caller reads and imports meanwhile costs nothing until it takes longer than that.
+    """
+    from preheat.engines.fast import begin_library
+
+    begin_library()

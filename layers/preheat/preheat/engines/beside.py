@@ -51,13 +51,3 @@ class Opening:
 def open_beside(pack: Pack, *, packed: bool = False, fast: bool = True) -> Opening:
     """Begin to open a pack; returns at once."""
     return Opening(lambda: open_session(pack, packed=packed, fast=fast))
-
-
-def begin() -> None:
-    """Begin to load onnxruntime's library: the first thing a process that will open packs should do.
-
-    What the caller imports and reads meanwhile costs nothing until that takes longer than the library's 20 ms.
-    """
-    from preheat.engines.fast import begin_library
-
-    begin_library()
