@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from preheat.engines import EngineError, open_session
 from preheat.engines.repack import NotPackedError, make_packed, why_not
 from preheat.frozen import replace
 from preheat.golden import difference, read_golden
@@ -111,6 +112,30 @@ def test_a_packed_session_keeps_the_golden_tolerance(wide: Pack):
     packed = make_packed(wide, 60)
     assert packed.packed
     assert difference(question.answers, packed.run(question.inputs), wide.manifest.golden) == ""
+
+
+def test_without_memory_for_it_the_error_says_how_much_and_what_to_do(wide: Pack):
+    code = (
+        "import resource, sys\n"
+        "from preheat.engines import EngineError, open_session\n"
+        "from preheat.engines.fast import library\n"
+        "from preheat.pack import read_pack\n"
+        f"pack, _ = read_pack({wide.folder!r}), library()\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 50_000_000,) * 2)\n"
+        "try:\n    open_session(pack, packed=True)\n"
+        "except EngineError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "no memory to open wide, which takes 210 MB; give the function more MemorySize" in done.stdout
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
+def test_truncated_weights_are_refused_when_they_are_opened(tmp_path: Path, fast: bool):
+    pack = _wide_pack(tmp_path)
+    os.truncate(pack.path("weights.bin"), 1000)
+    with pytest.raises(EngineError, match="preheat pack --verify"):
+        open_session(pack, fast=fast)
 
 
 def test_one_that_is_late_is_given_up_and_leaves_no_memory(wide: Pack):

@@ -23,6 +23,11 @@ class FailedInvocationError(RuntimeError):
     """A function that did not start, or answered with an error."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a process that is ended resets its connection."""
+
+
 class Environment:
     """One execution environment: `init_ms` is from its process's start to its first request for work."""
 
@@ -31,7 +36,7 @@ class Environment:
         self._answers: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._asked = threading.Event()
         self._first_asked_s = 0.0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._requests())
+        self._server = _Server(("127.0.0.1", 0), self._requests())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self._begun_s = time.monotonic()

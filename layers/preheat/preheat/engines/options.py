@@ -36,6 +36,11 @@ def options_for(pack: Pack, *, packed: bool) -> Options:
 
 def cannot_open(pack: Pack, reason: str) -> EngineError:
     """Why onnxruntime refused a pack, with what usually helps."""
+    if "bad_alloc" in reason:
+        return EngineError(
+            f"{pack.folder}: no memory to open {pack.manifest.name}, which takes {pack.manifest.memory_mb:g} MB; "
+            f"give the function more MemorySize, or lower PREHEAT_MEMORY_MB so that others make room"
+        )
     return EngineError(
         f"{pack.folder}: onnxruntime cannot open {pack.manifest.graph}: {reason}; "
         f"check the copy with `preheat pack --verify`, or make the pack again for the onnxruntime installed here"
