@@ -60,7 +60,7 @@ def test_a_killed_worker_costs_a_customer_a_wait_and_never_an_answer(system: Sys
 
 @pytest.fixture
 def broken(system: System, built: Path, tmp_path: Path) -> Iterator[System]:
-    folder = built / "cloud/build" / system.made.stack / "Recommend"
+    folder = built / "cloud/build/Recommend"
     before = system.publish(corrupted(folder, MODEL, tmp_path))
     yield system
     system.point_at(before)
@@ -87,7 +87,7 @@ def neighbour(system: System) -> Iterator[str]:
     functions = system.cloud.client("lambda")
     warmer = system.made.outputs["WarmerFunction"]
     first = functions.get_function(FunctionName=system.function)["Configuration"]
-    folder = Path(system.cloud.folder) / "build" / system.made.stack / "Recommend"
+    folder = Path(system.cloud.folder) / "build" / "Recommend"
     functions.create_function(
         FunctionName="second",
         Runtime=first["Runtime"],

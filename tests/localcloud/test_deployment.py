@@ -162,7 +162,7 @@ def test_a_failed_build_shows_its_end_and_names_its_log(run, tmp_path):
     told = run("deploy", "--template", str(broken), "--stack", "broken")
     assert told.exit_code == 1
     assert "sam build failed" in told.output
-    assert "deploy-broken.log" in told.output.replace("\n", "")
+    assert "build.log" in told.output.replace("\n", "")
 
 
 def test_logs_reach_a_subscription(fast, fast_function):
