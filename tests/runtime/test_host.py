@@ -204,6 +204,15 @@ def test_a_model_that_fails_is_told_once_and_frees_its_memory(models: Path) -> N
     assert world.host.unready()["wrong"].startswith("golden question 0")
 
 
+def test_when_an_eager_model_fails_another_takes_its_place(models: Path) -> None:
+    write_pack(models, "wrong", wrong_by=1.0, memory_mb=10.0, traffic_share=0.9)
+    write_pack(models, "right", memory_mb=10.0, traffic_share=0.1)
+    world = World(models, memory_mb=10.0).init()
+    assert world.levels() == {"wrong": "COLD", "right": "COLD"}
+    world.host.warm({}, world.clock.now_s + 10.0)
+    assert world.levels() == {"wrong": "COLD", "right": "HOT"}
+
+
 def test_a_pack_that_cannot_be_read_is_reported_and_the_others_go_on(models: Path) -> None:
     write_pack(models, "a")
     (write_pack(models, "b") / "manifest.json").write_text("{")

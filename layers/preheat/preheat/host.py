@@ -67,6 +67,7 @@ class ModelHost(dict[str, Served]):
         self._memory = Memory(self._models.values(), settings.memory_mb)
         self._lock = RLock()
         self._told: set[str] = set()
+        self._eager: list[str] | None = None
 
     @classmethod
     def from_packs(
@@ -101,10 +102,11 @@ class ModelHost(dict[str, Served]):
         raise UnknownModel(f"no model {name!r}; there are {', '.join(sorted(self))}")
 
     def eager(self) -> list[str]:
-        """The models to have ready ahead of requests, most urgent first."""
-        if not self.settings.hot:
-            return []
-        return eager_set((model.candidate() for model in self._sound()), self.settings.memory_mb)
+        """The models to have ready ahead of requests, most urgent first; chosen once, and again when one fails."""
+        if self._eager is None:
+            candidates = [model.candidate() for model in self._sound()] if self.settings.hot else []
+            self._eager = eager_set(candidates, self.settings.memory_mb)
+        return self._eager
 
     def initialise(self, beside: Iterable[str] = ()) -> None:
         """INIT: load and verify the eager models side by side, on demand as far as its 10 s go."""
@@ -148,7 +150,12 @@ class ModelHost(dict[str, Served]):
         """Bring each named model to its level, or the eager set to HOT, as far as the time goes."""
         levels = dict(wanted) or dict.fromkeys(self.eager(), Level.HOT)
         keep = {name for name, level in levels.items() if level >= Level.LOADED}
-        for candidate in order(model.candidate() for model in self._sound() if model.name in levels):
+        behind = [
+            model.candidate()
+            for model in self._sound()
+            if model.name in levels and not model.is_at(levels[model.name])
+        ]
+        for candidate in order(behind):
             if (left_s := deadline_s - self.clock.steady_s()) <= 0:
                 return
             self._bring(
@@ -241,7 +248,7 @@ class ModelHost(dict[str, Served]):
 
     def _repack(self, deadline_s: float) -> None:
         """Second sessions at full speed, where no customer waits, one after another: memory is checked for each."""
-        for candidate in order(model.candidate() for model in self._sound() if model.level == Level.HOT):
+        for candidate in order(model.candidate() for model in self._sound() if model.may_repack()):
             model = self._models[candidate.name]
             with self._lock:
                 if model.in_use:
@@ -294,6 +301,7 @@ class ModelHost(dict[str, Served]):
     def _tell(self, name: str, version: str, reason: str) -> None:
         if name not in self._told:
             self._told.add(name)
+            self._eager = None
             self._surroundings.say(
                 quarantine_line(self.settings.function, name, version, reason, self.clock.wall_s())
             )

@@ -48,6 +48,7 @@ class HostedModel:
         self._session: Session | None = None
         self._checked = pack.checked
         self._late = 0
+        self._pays: bool | None = None
         self.not_packed = ""
         """Why a packed session was made and dropped; then none is made again."""
         self._lock = allocate_lock()
@@ -97,6 +98,10 @@ class HostedModel:
             problem=self.problem,
         )
 
+    def is_at(self, level: Level) -> bool:
+        """Whether nothing is to be done for a level; COLD asks for the memory back."""
+        return not self.holds_memory if level == Level.COLD else self.level >= level
+
     def cache(self) -> None:
         """Bring the files into the page cache by checking their hashes."""
         if self.level < Level.CACHED and not self.problem:
@@ -114,6 +119,16 @@ class HostedModel:
         with self._lock:
             if self.level != Level.HOT and not self.problem:
                 self._guarded(lambda: self._verify(warm_up_s))
+
+    def may_repack(self) -> bool:
+        """Whether a packed session is worth a look at time and memory."""
+        if self.level < Level.HOT or self.packed or self.not_packed:
+            return False
+        if self._pays is None:
+            from preheat.engines.repack import never_pays
+
+            self._pays = not never_pays(self.manifest)
+        return self._pays
 
     def repack(self, *, slowness: float, left_s: float, room_mb: float) -> None:
         """Answer from a packed session from now on, where one pays and there are time and memory to make it.
