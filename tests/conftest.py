@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from preheat_tools.localcloud.process import LocalCloud
+
+# An example's time says what else the machine does, not whether the code is right.
+settings.register_profile("preheat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("preheat")
 
 
 @pytest.fixture(scope="session")
