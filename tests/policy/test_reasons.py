@@ -57,7 +57,7 @@ def settled(minutes: int, deaths: float = 0.0) -> Callable[[], History]:
 
 
 TABLE = [
-    pytest.param(lambda: known([0.0] * 288), None, False, Reason.COLD_IS_CHEAPER, id="a-day-without-a-request"),
+    pytest.param(lambda: known([0.0] * 4 * 288), None, False, Reason.COLD_IS_CHEAPER, id="four-days-without-a-request"),
     pytest.param(lambda: known(EVERY_MINUTE, init_s=0.2), Objective(cold_start_cost_usd=0.0), False,
                  Reason.TRAFFIC_KEEPS_WARM, id="customers-come-all-the-time"),
     pytest.param(lambda: known(STEADY, reached=3), None, False, Reason.PINGS_PAY, id="needed-every-quarter-of-an-hour"),

@@ -10,8 +10,8 @@ from warmer.policy.plans import Floats
 PRIOR_EVENTS = 1.0
 PRIOR_SPAN_S = 300.0
 PRIOR_PEAK = 4.0
-GUESS_HALF_LIFE_S = 6 * 3600.0
-"""What is guessed of a target gives way where nobody calls it: half of it every 6 h, then with the peak's memory."""
+GUESS_HALF_LIFE_S = 24 * 3600.0
+"""What is guessed of a target gives way where nobody calls it: half of it every day, then with the peak's memory."""
 PRIOR_STEEPNESS = 5.0
 """A level j never needed is (peak/j)^5 as likely as one at the peak: bursts grow, but seldom by much."""
 SMOOTHING_S = 20_000.0
