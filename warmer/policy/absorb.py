@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmer.policy.history import AGE_EDGES_S, FIRST_SLOTS, INTERVALS, LEVELS, History
-from warmer.policy.plans import Batch, Floats
+from warmer.policy.plans import Batch, Bools, Floats
 from warmer.policy.values import Capacity, Demand, Facts, Failed, FunctionFacts, Prices, RoundReport
 
 HALF_LIFE_S = 2 * 3600.0
@@ -22,31 +22,39 @@ COLLISION_S = 0.5
 """A cold start this close to a round of our own was turned away by it, and says nothing of need."""
 QUIET_MINUTES = 15
 DEFAULT_DURATION_S = 0.5
+FORGET_RATE_S = 3600.0
+NEWEST_WEIGHT = 0.1
 
 
 def absorb(batch: Batch[History], facts: Facts) -> History:
     """The batch's history with what a cycle read (demand, capacity, announcements) or did (rounds, requests) in it."""
     columns = batch.history.columns.copy()
     _begin(columns, facts.at_s)
-    folds: list[tuple[int, float, float]] = []
-    for row, target in enumerate(batch.targets):
-        record = columns[row]
-        if isinstance(capacity := facts.capacity.get(target), Capacity):
-            _absorb_capacity(record, capacity)
-        if isinstance(granted := facts.provisioned.get(target), Capacity):
-            _absorb_capacity(record, granted)
-        if isinstance(demand := facts.demand.get(target), Demand):
-            _absorb_demand(columns, row, demand)
-        announced = facts.announced.get(target)
-        if announced and not isinstance(announced, Failed):
-            _fold_into(folds, row, facts.at_s, need_of_cold_starts(record, announced))
-        report = facts.reports.get(target)
-        if isinstance(report, RoundReport):
-            record["spent_usd"] += spent_usd(batch.configured[row].facts, report)
-            _fold_into(folds, row, facts.at_s, _absorb_round(record, report, facts.at_s))
-    if folds:
-        rows, ends, needs = (np.array(column) for column in zip(*folds, strict=True))
-        fold(columns, rows.astype(np.int64), ends, needs)
+    number = {target: row for row, target in enumerate(batch.targets)}
+    for answers in (facts.capacity, facts.provisioned):
+        for target, capacity in answers.items():
+            if isinstance(capacity, Capacity):
+                columns["provisioned"][number[target]] = capacity.requested
+                columns["settling"][number[target]] = capacity.status == "IN_PROGRESS"
+    for target, demand in facts.demand.items():
+        if isinstance(demand, Demand):
+            _absorb_demand(columns, number[target], demand)
+    told = [
+        (number[t], times) for t, times in facts.announced.items() if times and not isinstance(times, Failed)
+    ]
+    _fold_known(
+        columns,
+        [row for row, _ in told],
+        facts.at_s,
+        [need_of_cold_starts(columns[row], t) for row, t in told],
+    )
+    came = [(number[t], report) for t, report in facts.reports.items() if isinstance(report, RoundReport)]
+    if came:
+        rows = np.array([row for row, _ in came], np.int64)
+        for row, report in came:
+            columns["spent_usd"][row] += spent_usd(batch.configured[row].facts, report)
+        needs = _absorb_rounds(columns, rows, [_seen(report) for _, report in came], facts.at_s)
+        _fold_known(columns, rows, facts.at_s, needs)
     columns["watermark_s"] = np.maximum(columns["watermark_s"], facts.at_s)
     return History(columns)
 
@@ -92,9 +100,17 @@ def need_of_cold_starts(record: np.void, announced: Sequence[float]) -> float:
     return alive + most
 
 
-def _fold_into(folds: list[tuple[int, float, float]], row: int, end_s: float, need: float) -> None:
-    if not math.isnan(need):
-        folds.append((row, end_s, need))
+def _fold_known(
+    columns: NDArray[np.void],
+    rows: Sequence[int] | NDArray[np.int64],
+    end_s: float,
+    needs: Sequence[float] | Floats,
+) -> None:
+    """Fold stretches that end now, but those whose need is nan."""
+    known = ~np.isnan(np.asarray(needs, np.float64))
+    if known.any():
+        some = np.asarray(rows, np.int64)[known]
+        fold(columns, some, np.full(len(some), end_s), np.asarray(needs, np.float64)[known])
 
 
 def _begin(columns: NDArray[np.void], at_s: float) -> None:
@@ -107,11 +123,6 @@ def _begin(columns: NDArray[np.void], at_s: float) -> None:
     columns["month"] = month
 
 
-def _absorb_capacity(record: np.void, capacity: Capacity) -> None:
-    record["provisioned"] = capacity.requested
-    record["settling"] = capacity.status == "IN_PROGRESS"
-
-
 def spent_usd(function: FunctionFacts, report: RoundReport) -> float:
     """What a round cost: requests, time held, INIT of what it made."""
     prices = Prices.of(function.architecture)
@@ -120,36 +131,63 @@ def spent_usd(function: FunctionFacts, report: RoundReport) -> float:
     return report.sent * prices.request + run_s * function.memory_mb / 1024 * prices.on_demand_gb_s
 
 
-def _absorb_round(record: np.void, report: RoundReport, at_s: float) -> float:
-    """What a round found; answers the need since the round before, nan where it cannot be told."""
-    own = [s for s in report.sightings if not s.provisioned]
-    used = sum(s.requests > 0 for s in own)
-    served = sum(s.requests for s in own)
-    made = sum(s.cold for s in own)
-    since_s = at_s - record["round_s"]
-    had = int(record["reached"])
-    if had and since_s < INTERVALS * 60:
-        minutes = min(INTERVALS - 1, round(since_s / 60))
-        awaited = max(0, min(had, len(own)) - used)
-        gone = max(0, min(had, len(own)) - (len(own) - made))
-        kept = 0.5 ** (awaited / LIFETIME_HALF_LIFE)
-        record["trials"][minutes] = record["trials"][minutes] * kept + max(awaited, gone)
-        record["deaths"][minutes] = record["deaths"][minutes] * kept + gone
-    if own and since_s < 3600:
-        kept = 0.5 ** (since_s / 3600.0)
-        record["rate_s"] = record["rate_s"] * kept + served / since_s * (1 - kept)
-    if report.sent > 2 and report.spread_s > 0:
-        # the mean of an exponential delay is e/2 of its mean deviation
-        seen = report.spread_s * math.e / 2
-        record["jitter_s"] = 0.9 * record["jitter_s"] + 0.1 * seen if record["jitter_s"] > 0 else seen
-    inits = [s.init_s for s in own if s.cold and s.init_s > 0]
-    if inits:
-        seen = sum(inits) / len(inits)
-        record["init_s"] = 0.8 * record["init_s"] + 0.2 * seen if record["init_s"] > 0 else seen
-    record["round_s"], record["reached"] = at_s, len(own)
-    if not had:
-        return math.nan
-    return float(min(used, served))
+def _seen(report: RoundReport) -> tuple[int, int, int, int, float, int, float]:
+    """On-demand environments of a round: how many, in use, requests, new, their INITs in all; pings sent, spread."""
+    own = used = served = made = 0
+    init_s = 0.0
+    for sighting in report.sightings:
+        if sighting.provisioned:
+            continue
+        own += 1
+        if sighting.requests > 0:
+            used += 1
+            served += sighting.requests
+        if sighting.cold:
+            made += 1
+            init_s += sighting.init_s
+    return own, used, served, made, init_s, report.sent, report.spread_s
+
+
+def _absorb_rounds(
+    columns: NDArray[np.void],
+    rows: NDArray[np.int64],
+    seen: Sequence[tuple[int, int, int, int, float, int, float]],
+    at_s: float,
+) -> Floats:
+    """What rounds found, (rounds,); answers the need since each one's round before, nan where it cannot be told."""
+    own, used, served, made, init_s, sent, spread_s = np.array(seen, np.float64).T
+    since_s = np.maximum(at_s - columns["round_s"][rows], 1.0)
+    had = columns["reached"][rows].astype(np.float64)
+    expected = np.minimum(had, own)
+    gone = np.maximum(expected - (own - made), 0)
+    _learn_lifetime(columns, rows, since_s, np.maximum(expected - used, 0), gone)
+    known = (own > 0) & (since_s < FORGET_RATE_S)
+    kept = np.where(known, 0.5 ** (since_s / FORGET_RATE_S), 1.0)
+    columns["rate_s"][rows] = columns["rate_s"][rows] * kept + served / since_s * (1 - kept)
+    # the mean of an exponential delay is e/2 of its mean deviation
+    _learn(columns["jitter_s"], rows, spread_s * math.e / 2, (sent > 2) & (spread_s > 0))
+    _learn(columns["init_s"], rows, init_s / np.maximum(made, 1), init_s > 0)
+    columns["round_s"][rows], columns["reached"][rows] = at_s, own
+    return np.where(had > 0, np.minimum(used, served), np.nan)
+
+
+def _learn_lifetime(
+    columns: NDArray[np.void], rows: NDArray[np.int64], since_s: Floats, awaited: Floats, gone: Floats
+) -> None:
+    """Of the environments that the round before reached, `awaited` stayed idle and `gone` are no more."""
+    usable = (awaited + gone > 0) & (since_s < INTERVALS * 60)
+    some, minutes = rows[usable], np.minimum(INTERVALS - 1, np.round(since_s[usable] / 60)).astype(np.int64)
+    awaited, gone = awaited[usable], gone[usable]
+    kept = 0.5 ** (awaited / LIFETIME_HALF_LIFE)
+    columns["trials"][some, minutes] = columns["trials"][some, minutes] * kept + np.maximum(awaited, gone)
+    columns["deaths"][some, minutes] = columns["deaths"][some, minutes] * kept + gone
+
+
+def _learn(column: NDArray[np.float32], rows: NDArray[np.int64], seen: Floats, known: Bools) -> None:
+    """A running mean, begun by the first value."""
+    old = column[rows]
+    mean = np.where(old > 0, (1 - NEWEST_WEIGHT) * old + NEWEST_WEIGHT * seen, seen)
+    column[rows] = np.where(known, mean, old)
 
 
 def _absorb_demand(columns: NDArray[np.void], row: int, demand: Demand) -> None:
