@@ -145,7 +145,7 @@ def test_failing_warm_ups_trip_the_kill_switch(make: Any, far: StandIn) -> None:
         problems += [text for target, text in summary["problems"].items() if target == "a:live"]
     stopped = ["kill switch" in problem for problem in problems]
     assert stopped[:4] == [False, False, False, True]
-    assert asked.count("a") <= 3 * 2 + sum(not one for one in stopped[3:]), (
+    assert asked.count("a") <= 3 * 4 + sum(not one for one in stopped[3:]), (
         "a paused target is tried with one ping"
     )
     assert asked.count("b") > asked.count("a")
