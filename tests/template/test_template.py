@@ -234,6 +234,7 @@ def test_the_schedule_hands_its_own_instant_over_and_forgets_a_late_tick(
     branch: tuple[dict[str, str], Template],
 ) -> None:
     schedule = branch[1]["Resources"]["WarmerSchedule"]["Properties"]
+    assert schedule["Name"] == "preheat-warmer"  # by stack: two stacks in one account must not collide
     assert json.loads(schedule["Target"]["Input"]) == {"scheduled_time": "<aws.scheduler.scheduled-time>"}
     assert schedule["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
     assert re.fullmatch(r"rate\(\d+ minutes?\)", schedule["ScheduleExpression"])

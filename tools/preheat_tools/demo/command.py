@@ -128,9 +128,7 @@ def _measure_warm(story: Story, system: System, models: list[str], traffic: Traf
         system.let_all_go()
     before, began_s = scenes.last_sequence(system.cloud), system.cloud.now_s()
     with (
-        _scene(
-            f"The same {sum(traffic.during)} requests, the warmer ticking every 5 min of the trace"
-        ) as progress,
+        _scene(f"The same {sum(traffic.during)} requests, the warmer ticking") as progress,
         system.warming(),
     ):
         story.warm = scenes.play_slice(system, traffic, models, progress)
