@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from preheat.ping import Level, ModelReport, Reply
 
@@ -81,8 +80,8 @@ def _slower(
     name: str, before: Sequence[ModelReport], after: Sequence[ModelReport], ratio: float
 ) -> Iterator[str]:
     for what in ("first_answer_ms", "steady_ms"):
-        new = _middle(after, what)
-        old = _middle(before, what)
+        new = _best(after, what)
+        old = _best(before, what)
         if after and not new:
             yield f"{name}: {what} was not measured"
         elif before and old and new > max(old * ratio, old + SLACK_MS):
@@ -97,10 +96,10 @@ def _by_model(replies: Sequence[Reply]) -> Mapping[str, list[ModelReport]]:
     return found
 
 
-def _middle(reports: Sequence[ModelReport], what: str) -> float:
-    """The median of those measured; 0 where none was."""
+def _best(reports: Sequence[ModelReport], what: str) -> float:
+    """The least of those measured, since other work only ever adds time; 0 where none was."""
     measured = [value for report in reports if (value := float(getattr(report, what))) > 0]
-    return float(median(measured)) if measured else 0.0
+    return min(measured, default=0.0)
 
 
 def _table(
@@ -113,8 +112,8 @@ def _table(
         reports = after.get(name, [])
         version = reports[0].version if reports else "missing"
         times = (
-            f"{_middle(reports, what):.1f} (was {_middle(before.get(name, []), what):.1f})"
+            f"{_best(reports, what):.1f} (was {_best(before.get(name, []), what):.1f})"
             for what in ("first_answer_ms", "steady_ms")
         )
         first, steady = times
-        yield f"{name:<16}{version:<18}{first:>22}{steady:>22}{_middle(reports, 'memory_mb'):>8.0f}"
+        yield f"{name:<16}{version:<18}{first:>22}{steady:>22}{_best(reports, 'memory_mb'):>8.0f}"

@@ -5,6 +5,7 @@ Whatever goes wrong here, the deployment fails: a version nobody could judge tak
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -49,16 +50,18 @@ class Preflight:
         `old` is the alias (or version) that serves now; None for a first deployment. Over at `until_s` at the latest,
         as far as the asker's own timeouts let it.
         """
-        before = self._ask(old, 1, {}) if old else Asked((), ())
+        before = self._ask(old, self.limits.environments, {}) if old else Asked((), ())
         levels = {name: Level.HOT.name for reply in before.replies for name in reply.models}
         if old and before.problems:
             return judge((), (), self.limits, [f"{old} (old): {problem}" for problem in before.problems])
         environments = 1
         while True:
             asked = self._ask(new, environments, levels)
-            step = Limits(environments=environments, ratio=self.limits.ratio, memory_mb=self.limits.memory_mb)
+            last = environments >= self.limits.environments
+            ratio = self.limits.ratio if last else math.inf  # times are compared when all there are can be
+            step = Limits(environments=environments, ratio=ratio, memory_mb=self.limits.memory_mb)
             verdict = judge(asked.replies, before.replies, step, asked.problems)
-            if not verdict.passed or environments >= self.limits.environments:
+            if last or not verdict.passed:
                 return verdict
             if self.clock() >= until_s:
                 return judge(asked.replies, before.replies, self.limits, ["the hook's own time is over"])
