@@ -18,11 +18,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from preheat_tools.demo import story as scenes
 from preheat_tools.demo.page import write_page
 from preheat_tools.demo.story import Story, System
-from preheat_tools.demo.summary import summary, table
+from preheat_tools.demo.summary import firsts_table, summary, table
 from preheat_tools.demo.traffic import Arrival, Traffic, read_traffic
 
 COMPRESSION = 60.0
-_OUT = Console(highlight=False)
+_OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 @click.command()
@@ -69,6 +69,7 @@ def demo(json_file: Path | None, html_file: Path, compress: float) -> None:
     except Exception as problem:
         raise click.ClickException(f"{type(problem).__name__}: {problem}") from problem
     found = summary(story)
+    _OUT.print(firsts_table(found))
     _OUT.print(table(found))
     html_file.parent.mkdir(parents=True, exist_ok=True)
     write_page(html_file, story, found)

@@ -9,6 +9,7 @@ from typing import Any
 
 from preheat_tools.demo.figures import Half
 from preheat_tools.demo.story import Story
+from preheat_tools.demo.summary import rows
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 900, 220, 60, 24
 LEAST_MS, MOST_MS = 1.0, 60_000.0
@@ -94,17 +95,10 @@ def _y(ms: float) -> float:
 
 
 def _table(found: dict[str, Any]) -> str:
-    rows = {
-        "nothing keeps warm": found["cold"],
-        "the warmer ticks": found["warm"],
-        "without, after the first cycle": found["cold"]["after_first_cycle"],
-        "with, after the first cycle": found["warm"]["after_first_cycle"],
-        **{f"burst {name} a warm pool": burst for name, burst in found["burst"].items()},
-    }
     names = ("requests", "cold_starts", "p50_ms", "p99_ms", "billed_ms")
     head = "".join(f"<th>{name.replace('_', ' ')}" for name in ("", *names))
     body = "".join(
         f"<tr><td>{escape(title)}" + "".join(f"<td>{row[name]:,}" for name in names)
-        for title, row in rows.items()
+        for title, row in rows(found).items()
     )
     return f"<table><tr>{head}{body}</table>"

@@ -19,7 +19,7 @@ from preheat_tools.localcloud.process import LocalCloud
 IDLE_TTL_S = 360.0
 """The shortest lifetime of an idle environment that has been published for Lambda: 5 to 7 minutes."""
 BURST = 8
-MODEL_MEMORY_MB = 24
+MODEL_MEMORY_MB = 16
 """The demo's budget for models: it cannot hold all five, so that choosing, lazy loading and eviction are real."""
 WAIT_S = 60.0
 

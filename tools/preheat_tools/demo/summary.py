@@ -19,16 +19,13 @@ TOUCHED = (
 def summary(story: Story) -> dict[str, Any]:
     """The form of `--json`: milliseconds are real, cost is what AWS would bill for the pings (x86, us-east-1)."""
     cold, warm, after_s = _half(story.cold), _half(story.warm), story.first_cycle_s
-    found = warm.figures()
-    prices = Prices.of("x86_64")
-    cost = ping_cost_usd(found, story.memory_mb, prices.request, prices.on_demand_gb_s)
     return {
         "first_requests": [
             {"model": one.model, "cold_ms": round(one.cold_ms, 1), "warm_ms": round(one.warm_ms, 1)}
             for one in story.firsts
         ],
         "cold": as_json(cold.figures(), cold.figures(after_s)),
-        "warm": as_json(found, warm.figures(after_s), pings=True) | {"pings_cost_usd": round(cost, 8)},
+        "warm": _warm(story, warm),
         "burst": {name: as_json(half.figures()) for name, half in story.bursts.items()},
         "first_cycle_s": round(after_s, 1),
         "time_compression": story.compression,
@@ -36,24 +33,51 @@ def summary(story: Story) -> dict[str, Any]:
     }
 
 
+def _warm(story: Story, warm: Half) -> dict[str, Any]:
+    """The half with the warmer, with what its pings cost."""
+    found, after = warm.figures(), warm.figures(story.first_cycle_s)
+    prices = Prices.of("x86_64")
+    body = as_json(found, after, pings=True)
+    for figures, row in ((found, body), (after, body["after_first_cycle"])):
+        cost = ping_cost_usd(figures, story.memory_mb, prices.request, prices.on_demand_gb_s)
+        row["pings_cost_usd"] = round(cost, 8)
+    return body
+
+
 def table(found: dict[str, Any]) -> Table:
-    """Cold against warm, what each row is named for its scene."""
-    shown = Table(title="Measured", caption=TOUCHED.format(found["time_compression"]), caption_justify="left")
-    for name in ("", "requests", "cold starts", "p50 ms", "p99 ms", "billed ms", "pings", "pings' cost"):
-        shown.add_column(name, justify="left" if not name else "right")
-    cold, warm = found["cold"], found["warm"]
-    shown.add_row("nothing keeps warm", *_cells(cold), "", "")
-    shown.add_row("the warmer ticks", *_cells(warm), str(warm["pings"]), f"${warm['pings_cost_usd']:.6f}")
-    shown.add_row("  without, after the first cycle", *_cells(cold["after_first_cycle"]), "", "")
-    shown.add_row("  with, after the first cycle", *_cells(warm["after_first_cycle"]), "", "")
-    for name, burst in found["burst"].items():
-        shown.add_row(f"burst {name} a warm pool", *_cells(burst), "", "")
-    for first in found["first_requests"]:
-        shown.add_row(
-            f"first answer of {first['model']}", "1", "1", f"{first['cold_ms']:.0f}", "", "", "", ""
-        )
-        shown.add_row("  the next", "1", "0", f"{first['warm_ms']:.1f}", "", "", "", "")
+    """Cold against warm: a row for each stretch of traffic."""
+    shown = Table(
+        title="Cold against warm", caption=TOUCHED.format(found["time_compression"]), caption_justify="left"
+    )
+    shown.add_column("", no_wrap=True)
+    for name in ("requests", "cold starts", "p50 ms", "p99 ms", "billed ms", "pings", "their cost"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for title, row in rows(found).items():
+        pings = [str(row["pings"]), f"${row['pings_cost_usd']:.6f}"] if "pings" in row else ["", ""]
+        shown.add_row(title, *_cells(row), *pings)
     return shown
+
+
+def firsts_table(found: dict[str, Any]) -> Table:
+    """The first answer of each model in a new environment, beside the next one."""
+    shown = Table(title="First answer, in a new environment")
+    shown.add_column("model", no_wrap=True)
+    for name in ("first ms", "next ms"):
+        shown.add_column(name, justify="right")
+    for first in found["first_requests"]:
+        shown.add_row(first["model"], f"{first['cold_ms']:.0f}", f"{first['warm_ms']:.1f}")
+    return shown
+
+
+def rows(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The table's rows by title."""
+    return {
+        "nothing keeps warm": found["cold"],
+        "the warmer ticks": found["warm"],
+        "without, after the first cycle": found["cold"]["after_first_cycle"],
+        "with, after the first cycle": found["warm"]["after_first_cycle"],
+        **{f"burst {name} a warm pool": burst for name, burst in found["burst"].items()},
+    }
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
