@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from preheat_tools.demo.figures import Half
+from preheat_tools.demo.page import write_page
+from preheat_tools.demo.player import Answered
+from preheat_tools.demo.story import First, Story
+from preheat_tools.demo.summary import summary
+
+from tests import browser
+
+
+def half(colds: int, pings: int) -> Half:
+    """Twenty requests a minute apart, the first of them cold."""
+    answered = [
+        Answered(at_s=60.0 * i, model="short_form", status=200, took_ms=900.0 if i < colds else 5.0)
+        for i in range(20)
+    ]
+    requests = [
+        {"kind": "request", "cold": i < colds, "billed_ms": 9, "started_s": 1000 + 60.0 * i}
+        for i in range(20)
+    ]
+    sent = [
+        {"kind": "ping", "cold": False, "billed_ms": 9, "started_s": 1030 + 300.0 * i} for i in range(pings)
+    ]
+    return Half(answered=answered, invocations=[*requests, *sent], began_s=1000.0)
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    story = Story(compression=60.0, memory_mb=1769, cold=half(7, 0), warm=half(1, 4), first_cycle_s=90.0)
+    story.firsts = [First(model="<b>short_form</b>", cold_ms=300.0, warm_ms=4.0)]
+    story.bursts = {"without": half(8, 0), "with": half(0, 0)}
+    path = tmp_path / "demo.html"
+    write_page(path, story, summary(story))
+    return path
+
+
+def test_the_page_fetches_nothing(page: Path) -> None:
+    assert not re.findall(r"(?:https?:)?//|\bsrc=|@import|url\(", page.read_text())
+
+
+@pytest.mark.browser
+def test_a_browser_shows_every_request_and_ping_and_the_table(page: Path, tmp_path: Path) -> None:
+    document = browser.document(page, tmp_path / "profile")
+    without, warmed = document.split("The warmer ticks")
+    assert (without.count('class="cold"'), without.count('class="warm"')) == (7, 13)
+    warmed, table = warmed.split("<table>")
+    assert (warmed.count('class="cold"'), warmed.count('class="warm"'), warmed.count('class="ping"')) == (
+        1,
+        19,
+        4,
+    )
+    assert re.search(r"with, after the first cycle</td><td>18</td><td>0</td>", table)
+
+
+@pytest.mark.browser
+def test_the_page_has_a_light_and_a_dark_face(page: Path, tmp_path: Path) -> None:
+    light = browser.picture(page, tmp_path / "profile", tmp_path / "light.png", dark=False)
+    dark = browser.picture(page, tmp_path / "profile", tmp_path / "dark.png", dark=True)
+    assert light != dark
