@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,8 +96,9 @@ def simulate(  # noqa: PLR0917  (click gives them by name)
                     results.append(result)
     except TraceError as error:
         raise click.ClickException(str(error)) from error
+    out = Console(width=None if sys.stdout.isatty() else 130)
     for trace_name in dict.fromkeys(result.trace for result in results):
-        Console().print(_table(trace_name, [r for r in results if r.trace == trace_name], assumptions))
+        out.print(_table(trace_name, [r for r in results if r.trace == trace_name], assumptions))
     if json_file:
         body = {"assumptions": assumptions.to_json(), "results": [result.to_json() for result in results]}
         json_file.write_text(json.dumps(body, indent=1) + "\n")
