@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from warmer.cycle import run_cycle
 from warmer.fakes import EchoPinger, InstantProvisioner, MemoryStore, ScriptedDemand
-from warmer.policy.history import History
+from warmer.policy.history import VERSION, History
 from warmer.policy.plans import Batch, Plans
 from warmer.policy.preheat import Preheat
 from warmer.policy.values import Configured, Demand, Failed, Reason, Target, Terms
@@ -131,6 +132,23 @@ def test_history_survives_as_small_rows() -> None:
     again = History.stack([row, None, b"\x00of an older layout"])
     assert again.rows()[0] == row
     assert again["watermark_s"].tolist() == [NOW_S, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(bytes([VERSION]), id="cut-off-after-its-version"),
+        pytest.param(bytes([VERSION]) + b"not compressed", id="not-compressed"),
+        pytest.param(bytes([VERSION]) + zlib.compress(b"of another size"), id="of-another-layout"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_rebuilt_and_stops_nobody(row: bytes) -> None:
+    world = World(demand=ScriptedDemand({A: busy(4), B: busy(4)}))
+    world.store.rows[A] = row
+    outcomes = {o.target: o for o in run_cycle(BOTH, world.ports(), Preheat(), NOW_S)}
+    assert {target: o.problems for target, o in outcomes.items()} == {A: (), B: ()}
+    assert {r.target for r in world.pinger.sent} == {A, B}
 
 
 @pytest.mark.parametrize("ceiling", [0, 1, 3])

@@ -54,6 +54,27 @@ def test_reserved_concurrency_and_the_accounts_headroom(aws: boto3.Session, depl
     assert isinstance(now, Capacity) and now.reserved == 50 and now.account_headroom == 1000 - 50 - 100
 
 
+@pytest.mark.parametrize(
+    ("reserved", "asked", "granted", "said"),
+    [
+        pytest.param(50, 60, 50, "reserved concurrency of 50", id="reserved"),
+        pytest.param(50, 40, 40, "", id="within-what-is-reserved"),
+        pytest.param(None, 950, 900, "900 that the account may still provision", id="account"),
+        pytest.param(0, 3, 0, "reserved concurrency of 0", id="nothing-is-let-in"),
+    ],
+)
+def test_no_more_is_asked_for_than_the_limits_allow_and_that_is_said(
+    aws: boto3.Session, deploy: Any, reserved: int | None, asked: int, granted: int, said: str
+) -> None:
+    deploy("a")
+    if reserved is not None:
+        aws.client("lambda").put_function_concurrency(FunctionName="a", ReservedConcurrentExecutions=reserved)
+    answer = provisioner(aws, step=1000).request(A, asked)
+    assert isinstance(answer, Capacity)
+    assert answer.requested == granted
+    assert said in answer.status_reason and bool(said) == bool(answer.status_reason)
+
+
 def test_a_function_that_is_not_there_fails_alone(aws: boto3.Session, deploy: Any) -> None:
     deploy("a")
     answers = provisioner(aws).read([A, GONE])
@@ -162,6 +183,8 @@ def test_a_refusal_is_a_failure_with_awss_words(stubbed: tuple[Any, Stubber]) ->
     stub.add_client_error(
         "get_provisioned_concurrency_config", "ProvisionedConcurrencyConfigNotFoundException"
     )
+    stub.add_response("get_function_concurrency", {})
+    stub.add_response("get_account_settings", {"AccountLimit": {"UnreservedConcurrentExecutions": 1000}})
     stub.add_client_error(
         "put_provisioned_concurrency_config",
         "InvalidParameterValueException",

@@ -65,9 +65,26 @@ class LambdaProvisioner:
                 return self._delete(target)
             if now.status == "IN_PROGRESS" and environments > now.requested:
                 return replace(now, status_reason=f"{now.requested} are still being allocated")
-            return self._put(target, min(environments, now.requested + self.step))
+            if environments < now.requested:
+                return self._put(target, environments)
+            return self._raise(target, environments, now)
         except (ClientError, BotoCoreError) as error:
             return Failed(f"provisioned concurrency of {target}: {error}")
+
+    def _raise(self, target: Target, environments: int, now: Capacity) -> Capacity | Failed:
+        """One step up, within what is reserved for the function or else what the account has left; says which."""
+        reserved = self.lambda_.get_function_concurrency(FunctionName=target.function).get(
+            "ReservedConcurrentExecutions"
+        )
+        limit = self._headroom() if reserved is None else reserved
+        if isinstance(limit, Failed):
+            return limit
+        allowed = min(environments, limit)
+        why = "" if allowed == environments else _bounded(environments, limit, reserved)
+        if allowed <= now.requested:
+            return replace(now, status_reason=why)
+        granted = self._put(target, min(allowed, now.requested + self.step))
+        return replace(granted, status_reason=why) if why else granted
 
     def _read(self, target: Target, headroom: int) -> Capacity | Failed:
         try:
@@ -133,6 +150,12 @@ class LambdaProvisioner:
             )
         why = f"Application Auto Scaling owns it: its minimum is now {wanted} (was {low}, at most {high})"
         return replace(now, requested=wanted, status_reason=why)
+
+
+def _bounded(environments: int, limit: int, reserved: int | None) -> str:
+    whose = "reserved concurrency of" if reserved is not None else "the"
+    rest = "" if reserved is not None else " that the account may still provision"
+    return f"{environments} were wanted, bounded by {whose} {limit}{rest}"
 
 
 def _resource(target: Target) -> str:

@@ -75,11 +75,14 @@ class History:
 
     @staticmethod
     def stack(rows: Sequence[bytes | None]) -> History:
-        """The history of rows as `rows()` gave them; None, or a row of another version, is a blank."""
+        """The history of rows as `rows()` gave them; None, or a row that cannot be read, is a blank.
+
+        A blank is rebuilt from CloudWatch at the next look; an error would stop every target at every cycle.
+        """
         history = History.blank(len(rows))
         for i, row in enumerate(rows):
-            if row and row[0] == VERSION:
-                history.columns[i] = np.frombuffer(zlib.decompress(row[1:]), LAYOUT)[0]
+            if row and (content := _unpacked(row)) is not None:
+                history.columns[i] = np.frombuffer(content, LAYOUT)[0]
         return history
 
     def rows(self) -> list[bytes]:
@@ -100,3 +103,14 @@ class History:
     def put(self, rows: Sequence[int] | NDArray[np.int64], some: History) -> None:
         """Write the history of some of the targets into this one, which is whoever keeps it's own."""
         self.columns[np.asarray(rows, np.int64)] = some.columns
+
+
+def _unpacked(row: bytes) -> bytes | None:
+    """A row's columns; None where it is of another version, or is not what `rows()` writes."""
+    if row[0] != VERSION:
+        return None
+    try:
+        content = zlib.decompress(row[1:])
+    except zlib.error:
+        return None
+    return content if len(content) == LAYOUT.itemsize else None

@@ -165,7 +165,8 @@ class Reason(StrEnum):
     WINDOW = "window"
     """The floor of a calendar window, above what pays."""
     CEILING = "ceiling"
-    """The user's ceiling, reserved concurrency or the account's limit, below what pays."""
+    """The user's ceiling, below what pays. Reserved concurrency and the account's limit bound provisioned concurrency
+    where it is asked for, and the answer says so; a ping that they refuse is counted as throttled."""
     BUDGET = "budget"
     """The month's budget, below what pays."""
     TARGET_RATE = "target_rate"
