@@ -65,14 +65,14 @@ class LambdaProvisioner:
                 return self._delete(target)
             if now.status == "IN_PROGRESS" and environments > now.requested:
                 return replace(now, status_reason=f"{now.requested} are still being allocated")
-            if environments < now.requested:
-                return self._put(target, environments)
-            return self._raise(target, environments, now)
+            return self._change(target, environments, now)
         except (ClientError, BotoCoreError) as error:
             return Failed(f"provisioned concurrency of {target}: {error}")
 
-    def _raise(self, target: Target, environments: int, now: Capacity) -> Capacity | Failed:
-        """One step up, within what is reserved for the function or else what the account has left; says which."""
+    def _change(self, target: Target, environments: int, now: Capacity) -> Capacity | Failed:
+        """Down at once; up by a step, within what is reserved for the function or else what the account has left."""
+        if environments < now.requested:
+            return self._put(target, environments)
         reserved = self.lambda_.get_function_concurrency(FunctionName=target.function).get(
             "ReservedConcurrentExecutions"
         )

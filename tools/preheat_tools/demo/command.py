@@ -19,7 +19,7 @@ from preheat_tools.demo import story as scenes
 from preheat_tools.demo.page import write_page
 from preheat_tools.demo.story import Story, System
 from preheat_tools.demo.summary import firsts_table, summary, table
-from preheat_tools.demo.traffic import Arrival, Traffic, read_traffic
+from preheat_tools.demo.traffic import Traffic, read_traffic
 
 COMPRESSION = 60.0
 _OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -93,21 +93,26 @@ def _tell(root: Path, compression: float) -> Story:
     with local_cloud(folder, compression=compression, settings=settings) as cloud:
         with _scene("Build template.yaml with sam build") as progress:
             built = build(cloud, root / "template.yaml", lambda line: progress(0.0, line))
-        with _scene("Deploy it with sam deploy, its warmer switched off") as progress:
-            without = scenes.ship(cloud, built, "without", areas, progress)
-        with _scene("Deploy it again, for the half with the warmer") as progress:
-            warmed = scenes.ship(cloud, built, "with", areas, progress)
+        with _scene("Deploy it with sam deploy, the warmer switched off") as progress:
+            without = scenes.ship(cloud, built, areas, progress, warmer=False)
         models = scenes.models_of(without)
-        _measure_cold(story, without, models, traffic)
+        service_s = _measure_cold(story, without, models, traffic)
+        with _scene("The trace's four hours before the slice, into CloudWatch as history"):
+            scenes.load_history(cloud, traffic, service_s)
+        with _scene("Deploy it again, with the warmer as shipped") as progress:
+            warmed = scenes.ship(cloud, built, areas, progress, warmer=True)
         _measure_warm(story, warmed, models, traffic)
     return story
 
 
-def _measure_cold(story: Story, system: System, models: list[str], traffic: Traffic) -> None:
+def _measure_cold(story: Story, system: System, models: list[str], traffic: Traffic) -> float:
+    """The scenes without the warmer; answers how long a warm request took, in virtual seconds."""
+    before = scenes.last_sequence(system.cloud)
     configuration = system.cloud.client("lambda").get_function_configuration(FunctionName=system.function)
     story.memory_mb = configuration["MemorySize"]
     with _scene("A first request to each model, cold") as progress:
         story.firsts = scenes.first_requests(system, models, progress)
+    service_s = scenes.service_s(system, before)
     minutes = len(traffic.during)
     with _scene(
         f"{sum(traffic.during)} requests of {minutes} min of the Azure trace, nothing keeps warm"
@@ -116,24 +121,15 @@ def _measure_cold(story: Story, system: System, models: list[str], traffic: Traf
     with _scene(f"A burst of {scenes.BURST} at once, nothing warm"):
         system.let_all_go()
         story.bursts["without"] = scenes.burst(system, models[0])
-        system.let_all_go()
+    return service_s
 
 
 def _measure_warm(story: Story, system: System, models: list[str], traffic: Traffic) -> None:
-    with _scene("The trace's four hours before the slice, into CloudWatch as history"):
-        before = scenes.last_sequence(system.cloud)
-        for model in models:  # how long a warm answer takes here is what the history is made with
-            system.caller.recommend(Arrival(0.0, model))
-            system.caller.recommend(Arrival(0.0, model))
-        scenes.load_history(system, traffic, scenes.service_s(system, before))
-        system.let_all_go()
-    before, began_s = scenes.last_sequence(system.cloud), system.cloud.now_s()
-    with (
-        _scene(f"The same {sum(traffic.during)} requests, the warmer ticking") as progress,
-        system.warming(),
-    ):
+    before = scenes.last_sequence(system.cloud)
+    with _scene(f"The same {sum(traffic.during)} requests, the warmer ticking") as progress:
         story.warm = scenes.play_slice(system, traffic, models, progress)
-        story.first_cycle_s = scenes.first_cycle_over_s(system, before, began_s)
+        story.first_cycle_s = scenes.first_cycle_over_s(system, story.warm, before)
+    with _scene(f"A burst of {scenes.BURST} at once, with the warmer's pool"):
         story.bursts["with"] = scenes.burst(system, models[0])
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ BURST = 8
 MODEL_MEMORY_MB = 16
 """The demo's budget for models: it cannot hold all five, so that choosing, lazy loading and eviction are real."""
 WAIT_S = 60.0
+STACKS = {False: "without", True: "with"}
+"""Two deployments of one build, by whether the warmer runs."""
 
 Progress = Callable[[float, str], None]
 """Told the share of a scene that is over, and what is going on."""
@@ -45,27 +46,6 @@ class System:
 
     def environments(self) -> int:
         return sum(one["function"] == self.function for one in self.cloud.state()["environments"])
-
-    def switch_warmer(self, on: bool) -> None:
-        """Enable or disable the warmer's schedule, as an operator does on AWS."""
-        scheduler = self.cloud.client("scheduler")
-        name = self.deployed.resources["WarmerSchedule"].split("/")[-1]
-        found = scheduler.get_schedule(Name=name)
-        kept = {
-            key: found[key]
-            for key in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target", "GroupName")
-            if key in found
-        }
-        scheduler.update_schedule(**kept, State="ENABLED" if on else "DISABLED")
-
-    @contextmanager
-    def warming(self) -> Iterator[None]:
-        """The warmer's schedule on, for the length of a block."""
-        self.switch_warmer(on=True)
-        try:
-            yield
-        finally:
-            self.switch_warmer(on=False)
 
     def let_all_go(self) -> None:
         """Wait until no environment is left, by making idle ones live no time at all."""
@@ -97,15 +77,16 @@ class Story:
     bursts: dict[str, Half] = field(default_factory=dict)
 
 
-def ship(cloud: LocalCloud, built: Path, stack: str, areas: Sequence[int], progress: Progress) -> System:
-    """Deploy the repository's template; the warmer's schedule is made but off."""
+def ship(cloud: LocalCloud, built: Path, areas: Sequence[int], progress: Progress, *, warmer: bool) -> System:
+    """Deploy the repository's template, with the warmer as shipped or switched off."""
+    off = {} if warmer else {"WarmerState": "DISABLED"}
     deployed = deploy(
         cloud,
         built,
-        stack=stack,
+        stack=STACKS[warmer],
         built=built,
         parameters={
-            "WarmerState": "DISABLED",
+            **off,
             "ModelMemory": str(MODEL_MEMORY_MB),
             "RateLimit": "1000",
             "BurstLimit": "1000",
@@ -156,12 +137,14 @@ def burst(system: System, model: str) -> Half:
     return Half(answered=answered, invocations=invocations_of(system, before), began_s=began_s)
 
 
-def load_history(system: System, traffic: Traffic, service_s: float) -> int:
-    """The trace's hours before the slice, into CloudWatch, ending now; the number of datapoints."""
-    alias = system.deployed.outputs["RecommendAlias"].split(":")[-1]
-    return system.cloud.load(
-        history_series(system.function, alias, traffic.before, service_s, system.cloud.now_s())
-    )
+def load_history(cloud: LocalCloud, traffic: Traffic, service_s: float) -> int:
+    """The trace's hours before the slice into CloudWatch, ending now, for the function of the stack with the warmer.
+
+    Before that stack is deployed: its warmer begins with its first tick, and then finds what a warmer finds that is
+    added to a function in use. Answers the number of datapoints.
+    """
+    function = f"{STACKS[True]}-recommend"
+    return cloud.load(history_series(function, "live", traffic.before, service_s, cloud.now_s()))
 
 
 def service_s(system: System, after: int) -> float:
@@ -174,14 +157,18 @@ def service_s(system: System, after: int) -> float:
     return sum(took) / len(took) / 1000 * system.cloud.compression if took else 0.1
 
 
-def first_cycle_over_s(system: System, after: int, began_s: float) -> float:
-    """When the first run of the warmer was over, seconds of the trace after `began_s`; raises where there was none."""
-    runs = [one for one in system.cloud.invocations(after) if one["function"] == system.warmer]
+def first_cycle_over_s(system: System, half: Half, after: int) -> float:
+    """When the first run of the warmer that began within the slice was over, seconds of the trace from its start."""
+    runs = [
+        one
+        for one in system.cloud.invocations(after)
+        if one["function"] == system.warmer and one["started_s"] >= half.began_s
+    ]
     if not runs:
         raise RuntimeError(f"the warmer's schedule did not fire; the log is in {system.cloud.folder}")
     first: Mapping[str, Any] = runs[0]
     took_s = (first["duration_ms"] + first["init_ms"]) / 1000 * system.cloud.compression
-    return float(first["started_s"] + took_s - began_s)
+    return float(first["started_s"] + took_s - half.began_s)
 
 
 def invocations_of(system: System, after: int) -> list[dict[str, Any]]:
