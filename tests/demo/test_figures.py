@@ -10,7 +10,14 @@ def answer(at_s: float, took_ms: float, status: int = 200) -> Answered:
 
 
 def ran(kind: str, started_s: float, *, cold: bool = False, billed_ms: int = 10) -> dict[str, object]:
-    return {"kind": kind, "cold": cold, "billed_ms": billed_ms, "started_s": started_s}
+    return {
+        "kind": kind,
+        "cold": cold,
+        "billed_ms": billed_ms,
+        "started_s": started_s,
+        "init_ms": 0.0,
+        "duration_ms": float(billed_ms),
+    }
 
 
 HALF = Half(
@@ -31,6 +38,16 @@ def test_only_requests_count_as_cold_starts_and_pings_are_billed_too() -> None:
     assert (found.requests, found.cold_starts, found.failed, found.pings) == (3, 1, 1, 1)
     assert found.billed_ms == 900 + 800 + 20
     assert (found.p50_ms, found.p99_ms) == (7, 900)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "compression", "met"),
+    [(99.9, 1.0, 0), (100.0, 1.0, 1), (100.5, 1.0, 1), (100.6, 1.0, 0), (120.0, 60.0, 1), (131.0, 60.0, 0)],
+)
+def test_a_cold_start_while_a_ping_is_answered_met_it(at_s: float, compression: float, met: int) -> None:
+    """The ping began at 100 and took half a second of the wall clock."""
+    found = figures([], [ran("ping", 100, billed_ms=500), ran("request", at_s, cold=True)], compression)
+    assert (found.cold_starts, found.pings_met) == (1, met)
 
 
 def test_the_first_cycle_can_be_left_out() -> None:

@@ -20,11 +20,26 @@ def half(colds: int, pings: int) -> Half:
         for i in range(20)
     ]
     requests = [
-        {"kind": "request", "cold": i < colds, "billed_ms": 9, "started_s": 1000 + 60.0 * i}
+        {
+            "kind": "request",
+            "cold": i < colds,
+            "billed_ms": 9,
+            "init_ms": 0,
+            "duration_ms": 9,
+            "started_s": 1000 + 60.0 * i,
+        }
         for i in range(20)
     ]
     sent = [
-        {"kind": "ping", "cold": False, "billed_ms": 9, "started_s": 1030 + 300.0 * i} for i in range(pings)
+        {
+            "kind": "ping",
+            "cold": False,
+            "billed_ms": 9,
+            "init_ms": 0,
+            "duration_ms": 9,
+            "started_s": 1030 + 300.0 * i,
+        }
+        for i in range(pings)
     ]
     return Half(answered=answered, invocations=[*requests, *sent], began_s=1000.0)
 

@@ -28,23 +28,33 @@ class Figures:
     """Requests not answered 200."""
     pings: int = 0
     pings_billed_ms: int = 0
+    pings_met: int = 0
+    """Of the cold starts, those that began while a ping was being answered: a round held what was warm."""
 
 
-def figures(answered: Sequence[Answered], invocations: Invocations) -> Figures:
+def figures(answered: Sequence[Answered], invocations: Invocations, compression: float = 1.0) -> Figures:
     """Figures of some requests and of the invocations of the function behind them."""
     times = sorted(one.took_ms for one in answered)
     requests = [one for one in invocations if one["kind"] == "request"]
     pings = [one for one in invocations if one["kind"] == "ping"]
+    held = [(one["started_s"], one["started_s"] + _lasted_s(one) * compression) for one in pings]
+    cold = [one["started_s"] for one in requests if one["cold"]]
     return Figures(
         requests=len(answered),
-        cold_starts=sum(bool(one["cold"]) for one in requests),
+        cold_starts=len(cold),
         p50_ms=round(percentile(times, 50), 1),
         p99_ms=round(percentile(times, 99), 1),
         billed_ms=sum(int(one["billed_ms"]) for one in (*requests, *pings)),
         failed=sum(one.status != 200 for one in answered),
         pings=len(pings),
         pings_billed_ms=sum(int(one["billed_ms"]) for one in pings),
+        pings_met=sum(any(begun <= at <= ended for begun, ended in held) for at in cold),
     )
+
+
+def _lasted_s(invocation: Mapping[str, Any]) -> float:
+    """Real seconds from the lease of an environment to its return."""
+    return float(invocation["init_ms"] + invocation["duration_ms"]) / 1000
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
@@ -60,12 +70,14 @@ class Half:
     invocations: Invocations
     began_s: float
     """Virtual instant at which the slice began."""
+    compression: float = 1.0
 
     def figures(self, from_s: float = 0.0) -> Figures:
         """Of what came `from_s` after the slice began."""
         return figures(
             [one for one in self.answered if one.at_s >= from_s],
             [one for one in self.invocations if one["started_s"] - self.began_s >= from_s],
+            self.compression,
         )
 
 

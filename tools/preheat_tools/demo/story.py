@@ -127,14 +127,24 @@ def play_slice(system: System, traffic: Traffic, models: Sequence[str], progress
         system.cloud.compression,
         lambda count: progress(count / len(arrivals), f"minute {arrivals[count - 1].at_s / 60:.0f}"),
     )
-    return Half(answered=answered, invocations=invocations_of(system, before), began_s=began_s)
+    return Half(
+        answered=answered,
+        invocations=invocations_of(system, before),
+        began_s=began_s,
+        compression=system.cloud.compression,
+    )
 
 
 def burst(system: System, model: str) -> Half:
     """BURST requests at one instant."""
     before, began_s = last_sequence(system.cloud), system.cloud.now_s()
     answered: list[Answered] = at_once(system.caller, [model] * BURST)
-    return Half(answered=answered, invocations=invocations_of(system, before), began_s=began_s)
+    return Half(
+        answered=answered,
+        invocations=invocations_of(system, before),
+        began_s=began_s,
+        compression=system.cloud.compression,
+    )
 
 
 def load_history(cloud: LocalCloud, traffic: Traffic, service_s: float) -> int:

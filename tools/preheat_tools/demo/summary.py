@@ -49,6 +49,11 @@ def table(found: dict[str, Any]) -> Table:
     shown = Table(
         title="Cold against warm", caption=TOUCHED.format(found["time_compression"]), caption_justify="left"
     )
+    after = found["warm"]["after_first_cycle"]
+    shown.caption = (
+        f"Of the {after['cold_starts']} cold starts after the first cycle, {after['pings_met']} met a round of pings; "
+        f"the rest were a batch's requests beyond the pool. {shown.caption}"
+    )
     shown.add_column("", no_wrap=True)
     for name in ("requests", "cold starts", "p50 ms", "p99 ms", "billed ms", "pings", "their cost"):
         shown.add_column(name, justify="right", no_wrap=True)
