@@ -51,8 +51,8 @@ def table(found: dict[str, Any]) -> Table:
     )
     after = found["warm"]["after_first_cycle"]
     shown.caption = (
-        f"Of the {after['cold_starts']} cold starts after the first cycle, {after['pings_met']} met a round of pings; "
-        f"the rest were a batch's requests beyond the pool. {shown.caption}"
+        f"Cold starts after the first cycle: {after['pings_met']} of {after['cold_starts']} met a round of pings, "
+        f"the others a pool that was busy or gone. {shown.caption}"
     )
     shown.add_column("", no_wrap=True)
     for name in ("requests", "cold starts", "p50 ms", "p99 ms", "billed ms", "pings", "their cost"):
