@@ -54,6 +54,13 @@ def test_every_type_and_shape_passes_through_both_paths(tmp_path: Path, kind: st
         assert (answer.type, answer.shape, bytes(answer.data)) == (kind, shape, given.tobytes())
 
 
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
+def test_a_big_endian_array_gets_the_same_answer(pack: Pack, fast: bool):
+    session = open_session(pack, fast=fast)
+    visited = np.random.default_rng(7).random((2, WIDTH), dtype=np.float32)
+    assert session.run({"visited": visited.astype(">f4")}) == session.run({"visited": visited})
+
+
 def test_arrays_of_numpy_and_read_only_buffers_are_taken_as_they_are(pack: Pack):
     session = open_session(pack)
     visited = np.random.default_rng(7).random((2, WIDTH), dtype=np.float32)

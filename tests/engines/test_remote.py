@@ -26,7 +26,7 @@ from preheat.host import ModelHost
 from preheat.manifest import PackError
 from preheat.model import Quarantined
 from preheat.pack import check_files, read_pack
-from preheat.remote import open_address
+from preheat.remote import add_packs, open_address
 from preheat.remote.fetch import fetch_pack
 from preheat.remote.s3 import Bucket
 
@@ -151,6 +151,13 @@ def test_what_is_not_there_is_a_404_with_the_way_out(s3, big: Path, scratch: Pat
 def test_an_address_that_is_none_is_refused(scratch: Path, address: str, says: str):
     with pytest.raises(PackError, match=says):
         open_address(address, str(scratch), KEYS)
+
+
+def test_a_pack_out_of_reach_is_no_required_model(tmp_path: Path, scratch: Path):
+    packs, unreadable = add_packs(str(tmp_path), [f"file://{tmp_path}/not-mounted"], str(scratch))
+    assert packs == []
+    assert "cannot be read" in str(unreadable["not-mounted"])
+    assert not unreadable["not-mounted"].required
 
 
 def test_a_mounted_pack_is_used_where_it_is(big: Path, scratch: Path):

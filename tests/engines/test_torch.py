@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,69 @@ def test_weights_or_factory_that_do_not_fit_are_refused(tmp_path: Path, factory,
     pack, _ = _pack(tmp_path, factory, arguments)
     with pytest.raises(EngineError, match=says):
         open_session(pack)
+
+
+def _fails_as_no_factory_should(**arguments: Any) -> Any:
+    raise KeyError("a setting of its own")
+
+
+class _AnswersWithText(torch.nn.Module):
+    def forward(self, tokens: Any, mask: Any) -> Any:
+        return "no tensor"
+
+
+class _AnswersTwice(torch.nn.Module):
+    def forward(self, tokens: Any, mask: Any) -> Any:
+        return tokens, mask
+
+
+def test_what_a_factory_raises_is_an_engines_error(tmp_path: Path):
+    pack, _ = _pack(tmp_path, f"{__name__}:_fails_as_no_factory_should")
+    with pytest.raises(EngineError, match="its factory failed: KeyError: 'a setting of its own'"):
+        open_session(pack)
+
+
+@pytest.mark.parametrize("module", [_AnswersWithText, _AnswersTwice])
+def test_an_answer_that_is_not_the_manifests_is_an_engines_error(tmp_path: Path, module: type[Any]):
+    pack, _ = _pack(tmp_path)
+    session = open_session(pack)
+    session._module = module()
+    tokens = np.zeros((1, 2), np.int64)
+    with pytest.raises(EngineError, match=r"torch cannot answer answer: (AttributeError|ValueError)"):
+        session.run({"tokens": tokens, "mask": tokens})
+
+
+_TURNS = iter(range(2))
+_SECOND_CAME, _FIRST_ENDED = threading.Event(), threading.Event()
+
+
+def _the_first_ends_while_the_second_is_made(**arguments: Any) -> Any:
+    from preheat_tools.bench.modules import Encoder
+
+    if next(_TURNS) == 0:
+        _SECOND_CAME.wait(0.5)  # it does not, as long as one is made at a time
+    else:
+        _SECOND_CAME.set()
+        _FIRST_ENDED.wait(10.0)
+    return Encoder(**arguments)
+
+
+def test_two_modules_made_at_one_time_leave_the_layers_as_they_were(tmp_path: Path):
+    pack, _ = _pack(tmp_path, f"{__name__}:_the_first_ends_while_the_second_is_made")
+    reset = torch.nn.Linear.reset_parameters
+    made: list[Any] = []
+
+    def make() -> None:
+        made.append(open_session(pack))
+        _FIRST_ENDED.set()
+
+    threads = [threading.Thread(target=make) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 2
+    assert torch.nn.Linear.reset_parameters is reset
 
 
 def test_a_pickle_in_place_of_the_weights_is_never_unpickled(tmp_path: Path):

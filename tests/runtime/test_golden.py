@@ -71,6 +71,12 @@ def empty(folder: Path, _arrays: dict[str, Any]) -> None:
     (folder / "golden.npz").write_bytes(b"")
 
 
+def cut_within_the_directory(folder: Path, _arrays: dict[str, Any]) -> None:
+    path = folder / "golden.npz"
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"PK\x01\x02") + 20] + data[data.rindex(b"PK\x05\x06") :][:14])
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -79,6 +85,7 @@ def empty(folder: Path, _arrays: dict[str, Any]) -> None:
         (in_fortran_order, "must be a C-ordered"),
         (without_an_answer, "no array '1.out.scores'; it holds 0.in.visited"),
         (cut_short, "is not a .npz file"),
+        (cut_within_the_directory, "is not a .npz file"),
         (empty, "is not a .npz file"),
     ],
 )
@@ -107,3 +114,11 @@ def test_what_is_not_read(tmp_path: Path, spoil: Any, said: str) -> None:
 def test_a_difference_is_said(found: dict[str, Tensor], said: str) -> None:
     assert difference(one(1.0, 2.0), found, ALLOWED).startswith(said)
     assert bool(difference(one(1.0, 2.0), found, ALLOWED)) == bool(said)
+
+
+def test_half_precision_is_compared_too() -> None:
+    golden, found = (
+        {"y": Tensor.from_numpy(np.array(values, dtype=np.float16))} for values in ([1, 2], [1, 3])
+    )
+    assert difference(golden, golden, ALLOWED) == ""
+    assert difference(golden, found, ALLOWED).startswith("y[1] is 3, golden is 2")

@@ -75,6 +75,40 @@ def test_the_budget_goes_to_the_models_worth_most_and_the_rest_load_on_first_use
     assert world.levels() == {"often": "HOT", "some": "CACHED", "rare": "HOT"}
 
 
+def test_an_eager_model_that_gave_way_to_a_request_does_not_make_the_environment_unready(
+    models: Path,
+) -> None:
+    write_pack(models, "often", traffic_share=0.8, memory_mb=10.0)
+    write_pack(models, "rare", traffic_share=0.05, memory_mb=10.0)
+    world = World(models, memory_mb=10.0).init()
+    world.host["rare"].run(VISITED)
+    assert world.levels() == {"often": "CACHED", "rare": "HOT"}
+    assert world.host.unready() == {}
+
+
+def test_models_that_fill_the_budget_to_the_last_byte_do_not_evict_each_other(models: Path) -> None:
+    write_pack(models, "a", memory_mb=0.1, traffic_share=0.9)
+    write_pack(models, "b", memory_mb=0.2, traffic_share=0.9)  # 0.3 - 0.1 is less than 0.2 by a rounding
+    assert World(models, memory_mb=0.3).init().levels() == {"a": "HOT", "b": "HOT"}
+
+
+def test_a_model_on_its_way_is_in_use(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pack(models, "a", memory_mb=10.0)
+    write_pack(models, "b", memory_mb=10.0)
+    world = World(models, memory_mb=10.0, hot=False).init()
+    hosted = world.host._models["a"]
+    usual = hosted._opener
+
+    def asks_for_b_meanwhile(pack: Pack) -> Session:
+        with pytest.raises(NotReady, match="has no room beside a"):
+            world.host["b"].run(VISITED)
+        return usual(pack)
+
+    monkeypatch.setattr(hosted, "_opener", asks_for_b_meanwhile)
+    world.host.warm({"a": Level.HOT}, world.clock.now_s + 10.0)
+    assert world.levels() == {"a": "HOT", "b": "COLD"}
+
+
 def test_a_model_in_use_is_never_evicted(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pack(models, "a", memory_mb=10.0, traffic_share=0.9)
     write_pack(models, "b", memory_mb=10.0, traffic_share=0.1)
@@ -119,6 +153,34 @@ def test_on_demand_init_leaves_to_the_first_ping_what_would_not_fit_its_ten_seco
     assert world.host.unready() == {"b": "COLD, not HOT yet"}
     world.host.warm({}, world.clock.now_s + 20.0)
     assert world.levels() == {"a": "HOT", "b": "HOT"}
+
+
+@pytest.mark.parametrize(
+    ("measured", "level"),
+    [
+        pytest.param(Measured(load_ms=1000.0), "HOT", id="a-load-that-fits"),
+        pytest.param(Measured(load_ms=1000.0, first_answer_ms=3000.0), "COLD", id="a-slow-first-answer"),
+        # two golden questions and two more until its latency is steady
+        pytest.param(Measured(load_ms=1000.0, steady_ms=700.0), "COLD", id="slow-later-answers"),
+    ],
+)
+def test_init_counts_on_the_answers_that_a_model_is_asked_before_it_is_hot(
+    models: Path, measured: Measured, level: str
+) -> None:
+    write_pack(models, "a", measured=measured)
+    assert World(models).init().levels() == {"a": level}  # 7 s are left, and all may take twice as long
+
+
+def test_a_warm_up_ends_with_init_which_is_nothing_against_the_model(models: Path) -> None:
+    write_pack(models, "a")
+    world = World(models, load_s=6.0, answers_s=(2.0,)).init()
+    assert world.levels() == {"a": "LOADED"}
+    assert world.clock.now_s < 10.0
+    deadline_s = world.clock.now_s + 1.0
+    world.host.warm({}, deadline_s)  # one that is too short for it
+    assert world.levels() == {"a": "LOADED"}
+    world.host["a"].run(VISITED)  # a customer's request takes its time
+    assert world.levels() == {"a": "HOT"}
 
 
 @pytest.mark.parametrize(("on_lambda", "level"), [(True, "COLD"), (False, "HOT")])
@@ -192,6 +254,27 @@ def test_a_wrong_hash_is_the_reason_given_even_where_the_engine_fails_too(
     assert world.init().host.report()["a"].problem.startswith(f"{folder}: SHA-256 of weights.bin is")
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ZeroDivisionError("nothing expected"), "ZeroDivisionError: nothing expected"),
+        (MemoryError(), "MemoryError"),
+        (EngineError("its own words"), "its own words"),
+    ],
+)
+def test_whatever_goes_wrong_with_one_model_stays_with_it(models: Path, error: Exception, said: str) -> None:
+    write_pack(models, "a")
+    write_pack(models, "b")
+    world = World(models)
+
+    def fails(pack: Pack) -> Session:
+        raise error
+
+    world.host._models["a"]._opener = fails
+    assert world.init().levels() == {"a": "COLD", "b": "HOT"}
+    assert world.host.report()["a"].problem == said
+
+
 def test_a_model_that_fails_is_told_once_and_frees_its_memory(models: Path) -> None:
     write_pack(models, "wrong", wrong_by=1.0, memory_mb=10.0)
     write_pack(models, "right", memory_mb=10.0, traffic_share=0.1)
@@ -251,6 +334,26 @@ def test_a_required_model_that_is_not_verified_or_does_not_fit_fails_it_too(mode
         World(models, initialization=PROVISIONED, memory_mb=50.0).init()
     with pytest.raises(RequiredModelFailed, match="required model must is LOADED, not HOT"):
         World(models, initialization=PROVISIONED, answers_s=(6.0,)).init()
+
+
+@pytest.mark.parametrize(
+    ("text", "fails"),
+    [
+        pytest.param("{", True, id="that-says-nothing"),
+        pytest.param('{"required": true', True, id="that-says-so"),
+        pytest.param('{"required": false', False, id="that-says-otherwise"),
+        pytest.param('{"required":\n false, "name": 7}', False, id="that-says-otherwise-as-json"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_counts_as_required(models: Path, text: str, fails: bool) -> None:
+    write_pack(models, "a")
+    (write_pack(models, "b") / "manifest.json").write_text(text)
+    world = World(models, initialization=PROVISIONED)
+    if fails:
+        with pytest.raises(RequiredModelFailed, match=r"required model b failed: .*manifest"):
+            world.init()
+    else:
+        assert world.init().levels() == {"a": "HOT", "b": "COLD"}
 
 
 def test_another_model_that_fails_does_not(models: Path) -> None:
@@ -329,4 +432,17 @@ def test_no_load_begins_after_the_deadline_of_a_ping(models: Path) -> None:
     write_pack(models, "b")
     world = World(models, load_s=3.0, hot=False).init()
     world.host.warm(dict.fromkeys("ab", Level.HOT), world.clock.now_s + 2.0)
-    assert world.levels() == {"a": "HOT", "b": "COLD"}
+    assert world.levels() == {
+        "a": "LOADED",
+        "b": "COLD",
+    }  # nor does the warm-up of the one that took too long
+
+
+def test_a_ping_leaves_what_it_cannot_end_and_takes_a_lesser_model(models: Path) -> None:
+    write_pack(models, "large", measured=slow(9000.0), priority=1)
+    write_pack(models, "small")
+    world = World(models, hot=False).init()
+    world.host.warm({"large": Level.HOT, "small": Level.HOT}, world.clock.now_s + 10.0)
+    assert world.levels() == {"large": "COLD", "small": "HOT"}
+    world.host.warm({"large": Level.HOT}, world.clock.now_s + 25.0)  # with time enough
+    assert world.levels() == {"large": "HOT", "small": "HOT"}

@@ -13,7 +13,7 @@ from preheat.tensor import CODES, Tensor
     hnp.arrays(
         hnp.boolean_dtypes()
         | hnp.integer_dtypes(endianness="=")
-        | hnp.floating_dtypes(endianness="=", sizes=(32, 64)),
+        | hnp.floating_dtypes(endianness="=", sizes=(16, 32, 64)),
         hnp.array_shapes(min_side=0),
     )
 )
@@ -33,6 +33,11 @@ def test_a_view_of_an_array_is_taken_in_row_major_order() -> None:
     assert np.array_equal(Tensor.from_numpy(array).numpy(), array)
 
 
+@given(hnp.arrays(hnp.floating_dtypes(endianness=">"), hnp.array_shapes()))
+def test_a_big_endian_array_is_converted(array: Any) -> None:
+    assert np.array_equal(Tensor.from_numpy(array).numpy(), array, equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("values", "type", "shape", "said"),
     [
@@ -42,6 +47,9 @@ def test_a_view_of_an_array_is_taken_in_row_major_order() -> None:
         pytest.param([1.5], "int64", (1,), "not all values are int64", id="a-fraction-for-an-integer"),
         pytest.param([300], "uint8", (1,), "not all values are uint8", id="too-large-for-its-type"),
         pytest.param([2], "bool", (1,), "not all values are bool", id="neither-true-nor-false"),
+        pytest.param([1e39], "float32", (1,), "not all values are float32", id="beyond-float32"),
+        pytest.param([65520.0], "float16", (1,), "not all values are float16", id="beyond-float16"),
+        pytest.param([10**400], "float64", (1,), "not all values are float64", id="beyond-float64"),
         pytest.param([None], "float32", (1,), "not all values are float32", id="null"),
     ],
 )

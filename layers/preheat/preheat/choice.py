@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+ROUNDING_MB = 1e-6
+"""Sizes that fill a budget exactly, as 0.1 + 0.2 MB fill 0.3, differ from it in their last bits: a byte is let pass."""
+
+
 class Candidate(Frozen):
     """One model, as the choice sees it."""
 
@@ -38,7 +42,7 @@ def eager_set(models: Iterable[Candidate], budget_mb: float) -> list[str]:
     """Which models to load ahead of requests, in order; what does not fit is left to its first use."""
     chosen, left_mb = [], budget_mb
     for model in order(models):
-        if model.memory_mb <= left_mb:
+        if model.memory_mb <= left_mb + ROUNDING_MB:
             chosen.append(model.name)
             left_mb -= model.memory_mb
     return chosen

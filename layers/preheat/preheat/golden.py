@@ -6,8 +6,8 @@ numpy and without `zipfile` (10 ms of imports), and never unpickled.
 
 from __future__ import annotations
 
+import struct
 from math import prod
-from struct import unpack_from
 
 from preheat.frozen import Frozen
 from preheat.manifest import PackError
@@ -83,19 +83,19 @@ def _arrays(data: memoryview, path: str) -> Iterator[tuple[str, Tensor]]:
     """The arrays of an uncompressed .npz, by the zip's central directory (APPNOTE.TXT, 4.3.12 and 4.3.16)."""
     try:
         end = bytes(data[-65557:]).rindex(_END) + max(0, len(data) - 65557)
-        count, _size, at = unpack_from("<HII", data, end + 10)
+        count, _size, at = struct.unpack_from("<HII", data, end + 10)
         for _ in range(count):
-            signature, method, packed, size, name_length, extra, comment, local = unpack_from(
+            signature, method, packed, size, name_length, extra, comment, local = struct.unpack_from(
                 "<4s6xH8xIIHHH8xI", data, at
             )
             name = bytes(data[at + 46 : at + 46 + name_length]).decode()
             if signature != _ENTRY or method != 0 or packed != size:
                 raise PackError(f"{path}: {name} is compressed; write it with numpy.savez")
-            local_name, local_extra = unpack_from("<HH", data, local + 26)
+            local_name, local_extra = struct.unpack_from("<HH", data, local + 26)
             start = local + 30 + local_name + local_extra
             yield name.removesuffix(".npy"), _array(data[start : start + size], f"{path}: {name}")
             at += 46 + name_length + extra + comment
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, struct.error) as error:
         if isinstance(error, PackError):
             raise
         raise PackError(f"{path} is not a .npz file: {error}") from None
@@ -106,8 +106,10 @@ def _array(data: memoryview, where: str) -> Tensor:
     import json
     import re
 
-    magic, major = unpack_from("<6sB", data)
-    length, start = (*unpack_from("<H", data, 8), 10) if major == 1 else (*unpack_from("<I", data, 8), 12)
+    magic, major = struct.unpack_from("<6sB", data)
+    length, start = (
+        (*struct.unpack_from("<H", data, 8), 10) if major == 1 else (*struct.unpack_from("<I", data, 8), 12)
+    )
     header = bytes(data[start : start + length]).decode("latin-1")
     match = re.fullmatch(_HEADER, header)
     kind = _DTYPES.get(match[2]) if match and match[1] != ">" else None

@@ -7,6 +7,7 @@ from _thread import RLock
 from preheat.choice import eager_set, order
 from preheat.departures import MOST, Departures
 from preheat.engines import begin_library, open_session
+from preheat.health import failed_required, reports, unready
 from preheat.life import Life
 from preheat.loading import InitTime, import_all, side_by_side
 from preheat.memory import Memory, NotReady
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
+    from preheat.manifest import PackError
     from preheat.pack import Pack
     from preheat.surroundings import Surroundings
     from preheat.tensor import Tensor
@@ -60,7 +62,7 @@ class ModelHost(dict[str, Served]):
         self.began_s = self.clock.steady_s()
         self._models = {pack.name: HostedModel(pack, self.clock.steady_s, opener) for pack in packs}
         super().__init__({name: Served(self, model) for name, model in self._models.items()})
-        self.unreadable: dict[str, str] = {}
+        self.unreadable: dict[str, PackError] = {}
         self.life = Life()
         self.departures = departures or Departures(settings.function, settings.version, settings.scratch)
         self.load_ms = self.init_ms = 0.0
@@ -98,7 +100,7 @@ class ModelHost(dict[str, Served]):
 
     def __missing__(self, name: str) -> Served:
         if name in self.unreadable:
-            raise Quarantined(self.unreadable[name])
+            raise Quarantined(str(self.unreadable[name]))
         raise UnknownModel(f"no model {name!r}; there are {', '.join(sorted(self))}")
 
     def eager(self) -> list[str]:
@@ -114,17 +116,17 @@ class ModelHost(dict[str, Served]):
         limit_s = self.settings.init_s if self.settings.initialization == ON_DEMAND else float("inf")
         if not self.settings.on_lambda:
             limit_s += begun_s
-        modules, time = tuple(beside), InitTime(limit_s, self.clock.steady_s)
+        modules, eager, time = tuple(beside), self.eager(), InitTime(limit_s, self.clock.steady_s)
 
         def step(name: str) -> None:
             model = self._models[name]
-            if time.begin(name, model.candidate().load_ms * self._slowness() / 1e3):
-                self._make_hot(model, self.settings.warm_up_s)
+            if time.begin(name, self._expected_s(model, Level.HOT)):
+                self._bring(model, Level.HOT, limit_s - self.clock.steady_s(), eager)
                 time.end(name)
 
-        side_by_side(self.eager(), step, (lambda: import_all(modules)) if modules else None)
+        side_by_side(eager, step, (lambda: import_all(modules)) if modules else None)
         for name, reason in self.unreadable.items():
-            self._tell(name, "", reason)
+            self._tell(name, "", str(reason))
         now_s = self.clock.steady_s()
         self.load_ms, self.init_ms = (now_s - begun_s) * 1e3, now_s * 1e3
         self.life.initialised(now_s)
@@ -147,7 +149,10 @@ class ModelHost(dict[str, Served]):
         self.life.initialised(now_s)
 
     def warm(self, wanted: Mapping[str, Level], deadline_s: float) -> None:
-        """Bring each named model to its level, or the eager set to HOT, as far as the time goes."""
+        """Bring each named model to its level, or the eager set to HOT, as far as the time goes.
+
+        One that cannot be expected to be done in time is left, and a lesser one may take its turn.
+        """
         levels = dict(wanted) or dict.fromkeys(self.eager(), Level.HOT)
         keep = {name for name, level in levels.items() if level >= Level.LOADED}
         behind = [
@@ -158,36 +163,22 @@ class ModelHost(dict[str, Served]):
         for candidate in order(behind):
             if (left_s := deadline_s - self.clock.steady_s()) <= 0:
                 return
-            self._bring(
-                self._models[candidate.name],
-                levels[candidate.name],
-                min(self.settings.warm_up_s, left_s),
-                keep,
-            )
+            model, level = self._models[candidate.name], levels[candidate.name]
+            if self._expected_s(model, level) <= left_s:
+                self._bring(model, level, left_s, keep)
         self._repack(deadline_s)
 
     def report(self) -> dict[str, ModelReport]:
         """Every model as it is now."""
-        unreadable = {
-            name: ModelReport(level=Level.COLD, version="", problem=reason)
-            for name, reason in self.unreadable.items()
-        }
-        return {name: model.report() for name, model in self._models.items()} | unreadable
+        return reports(self._models, self.unreadable)
 
     def unready(self) -> dict[str, str]:
-        """Why the environment is not ready: models that failed, and eager ones that are not hot yet."""
-        failed = {model.name: model.problem for model in self._models.values() if model.problem}
-        cold = {
-            name: f"{self._models[name].level.name}, not HOT yet"
-            for name in self.eager()
-            if self._models[name].level < Level.HOT
-        }
-        return self.unreadable | failed | cold
+        """Why the environment is not ready: models that failed, and eager ones that were never hot."""
+        return unready((self._models[name] for name in self.eager()), self._models, self.unreadable)
 
     def failed_required(self) -> str:
         """Why this environment must not serve: its required models that failed; empty where none did."""
-        failed = [model for model in self._models.values() if model.problem and model.manifest.required]
-        return "; ".join(f"required model {model.name} failed: {model.problem}" for model in failed)
+        return failed_required(self._models, self.unreadable)
 
     def leave_if_worthless(self, departures_seen: int) -> None:
         """End the process where a required model failed on demand, unless that was tried often enough."""
@@ -223,7 +214,7 @@ class ModelHost(dict[str, Served]):
             model.in_use += 1
         try:
             if model.level < Level.HOT:
-                self._make_hot(model, self.settings.warm_up_s)
+                self._make_hot(model)
                 if model.level < Level.HOT and not model.problem:
                     raise NotReady(
                         f"{model.name} is {model.level.name}: its warm-up was not done in time; ask again"
@@ -259,10 +250,10 @@ class ModelHost(dict[str, Served]):
                     room_mb=self._memory.free_mb(),
                 )
 
-    def _bring(self, model: HostedModel, level: Level, warm_up_s: float, keep: set[str]) -> None:
+    def _bring(self, model: HostedModel, level: Level, left_s: float, keep: Iterable[str]) -> None:
         try:
             if level == Level.HOT:
-                self._make_hot(model, warm_up_s, keep)
+                self._make_hot(model, left_s, keep)
             elif level >= Level.LOADED:
                 with self._lock:
                     self._memory.take(model, keep)
@@ -277,11 +268,22 @@ class ModelHost(dict[str, Served]):
             return  # its level in the reply says so
         self._tell_if_failed(model)
 
-    def _make_hot(self, model: HostedModel, warm_up_s: float, keep: Iterable[str] = ()) -> None:
+    def _make_hot(self, model: HostedModel, left_s: float = float("inf"), keep: Iterable[str] = ()) -> None:
+        """Load and verify within `left_s`; meanwhile it is in use, so that no other model's need evicts it."""
+        deadline_s = self.clock.steady_s() + left_s
         with self._lock:
             self._memory.take(model, keep)
-        model.make_hot(warm_up_s)
+            model.in_use += 1
+        try:
+            model.make_hot(self.settings.warm_up_s, deadline_s)
+        finally:
+            with self._lock:
+                model.in_use -= 1
         self._tell_if_failed(model)
+
+    def _expected_s(self, model: HostedModel, level: Level) -> float:
+        """How long a model will take to a level here."""
+        return model.ready_ms(level) * self._slowness() / 1e3
 
     def _slowness(self) -> float:
         """This environment's load times over the build machine's: a first guess, which loads done so far outweigh."""

@@ -38,6 +38,9 @@ TENSOR_TYPES = (
 class PackError(ValueError):
     """A pack that cannot be used; the text names the pack, what was found, what is allowed and what to do."""
 
+    required = False
+    """Whether the environment must not serve without it: of an unreadable manifest that does not say otherwise."""
+
 
 class PackFile(Frozen):
     """One file of a pack."""

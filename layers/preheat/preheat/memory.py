@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from preheat.choice import victims
+from preheat.choice import ROUNDING_MB, victims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Memory:
         if model.holds_memory or model.problem:
             return
         need_mb = model.memory_mb - self.free_mb()
-        if need_mb > 0:
+        if need_mb > ROUNDING_MB:
             self._evict(model, set(keep), need_mb)
         model.holds_memory = True
 

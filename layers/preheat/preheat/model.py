@@ -43,6 +43,8 @@ class HostedModel:
         self.in_use = 0
         self.holds_memory = False
         """Whether the budget counts it: from before it is loaded until it is given up."""
+        self.was_hot = False
+        """Whether it was ever verified here, even if it gave way to another since then."""
         self.load_ms = self.first_answer_ms = self.steady_ms = 0.0
         self._clock_s, self._opener = clock_s, opener
         self._session: Session | None = None
@@ -86,6 +88,16 @@ class HostedModel:
             required=manifest.required,
         )
 
+    def ready_ms(self, level: Level) -> float:
+        """What is left to do for a level, by the pack builder's measures; what is done takes nothing."""
+        measured = self.manifest.measured
+        load_ms = (measured.load_ms or 1.0) if self.level < Level.LOADED <= level else 0.0
+        if level < Level.HOT or self.level == Level.HOT:
+            return load_ms
+        # each golden question, and the first again until its latency is steady: two more at best
+        answers = self.manifest.golden.cases + 2
+        return load_ms + measured.first_answer_ms + answers * measured.steady_ms
+
     def report(self) -> ModelReport:
         """The model as a ping's reply names it."""
         return ModelReport(
@@ -113,12 +125,15 @@ class HostedModel:
             if self.level < Level.LOADED and not self.problem:
                 self._guarded(self._load)
 
-    def make_hot(self, warm_up_s: float) -> None:
-        """Load and warm up by the golden questions; a wrong answer is a quarantine, a late one is tried once more."""
+    def make_hot(self, warm_up_s: float, deadline_s: float = float("inf")) -> None:
+        """Load and warm up by the golden questions; a wrong answer is a quarantine, a late one is tried once more.
+
+        A warm-up cut at `deadline_s`, before it had its `warm_up_s`, says nothing against the model.
+        """
         self.load()
         with self._lock:
             if self.level != Level.HOT and not self.problem:
-                self._guarded(lambda: self._verify(warm_up_s))
+                self._guarded(lambda: self._verify(warm_up_s, deadline_s))
 
     def may_repack(self) -> bool:
         """Whether a packed session is worth a look at time and memory."""
@@ -136,7 +151,7 @@ class HostedModel:
         Only where no customer waits: see `preheat.engines.repack`. A session that is late or answers wrongly is
         dropped, and the one that answered goes on.
         """
-        from preheat.engines.repack import NotPackedError, make_packed, why_not
+        from preheat.engines.repack import make_packed, why_not
 
         with self._lock:
             if self.level < Level.HOT or self.packed or self.not_packed:
@@ -144,15 +159,18 @@ class HostedModel:
             if why_not(self.manifest, slowness=slowness, left_s=left_s, room_mb=room_mb):
                 return
             deadline_s = self._clock_s() + left_s
+            session: Session | None = None
             try:
                 session = make_packed(self.pack, left_s)
-            except (NotPackedError, EngineError, MemoryError) as error:
-                self.not_packed = str(error) or type(error).__name__
-                return
-            done = self._warm_up(session, deadline_s)
-            if done.problem or done.late:
-                session.close()
-                self.not_packed = done.problem or "its golden questions were not answered in time"
+                done = self._warm_up(session, deadline_s)
+                self.not_packed = done.problem or (
+                    "its golden questions were not answered in time" if done.late else ""
+                )
+            except Exception as error:  # the session that answers is sound all the same
+                self.not_packed = _said(error)
+            if self.not_packed:
+                if session is not None:
+                    session.close()
                 return
             self._session, unpacked = session, self._session
             self.steady_ms = done.steady_ms
@@ -200,7 +218,7 @@ class HostedModel:
             opening = Opening(lambda: self._opener(self.pack))
             try:
                 check_files(self.pack, large)
-            except PackError:
+            except (PackError, OSError):
                 _give_up(opening)
                 raise
             self._session = opening.session()
@@ -210,12 +228,16 @@ class HostedModel:
         self.load_ms = (self._clock_s() - begun_s) * 1e3
         self.level = Level.LOADED
 
-    def _verify(self, warm_up_s: float) -> None:
+    def _verify(self, warm_up_s: float, deadline_s: float) -> None:
         assert self._session is not None
-        done = self._warm_up(self._session, self._clock_s() + warm_up_s)
+        own_deadline_s = self._clock_s() + warm_up_s
+        done = self._warm_up(self._session, min(own_deadline_s, deadline_s))
         self.first_answer_ms = self.first_answer_ms or done.first_answer_ms
         self.steady_ms = done.steady_ms
-        self._late = self._late + 1 if done.late else 0
+        if not done.late:
+            self._late = 0
+        elif own_deadline_s <= deadline_s:
+            self._late += 1
         if self._late >= MOST_LATE:
             cases = self.manifest.golden.cases
             self.quarantine(
@@ -224,7 +246,7 @@ class HostedModel:
         elif done.problem:
             self.quarantine(done.problem)
         elif not done.late:
-            self.level = Level.HOT
+            self.level, self.was_hot = Level.HOT, True
 
     def _ask_again(self) -> None:
         assert self._session is not None
@@ -239,13 +261,20 @@ class HostedModel:
         """Whatever a pack, an engine or the file system raises is this model's alone."""
         try:
             step()
-        except (PackError, EngineError, OSError, MemoryError) as error:
-            self.quarantine(str(error) or type(error).__name__)
+        except Exception as error:
+            self.quarantine(_said(error))
+
+
+def _said(error: Exception) -> str:
+    """Why a model failed: in the words of an error meant for it, else with the error's type."""
+    if isinstance(error, PackError | EngineError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def _give_up(opening: Opening) -> None:
     """Wait for a session that is no longer wanted, and close it; why it could not be made is no matter now."""
     try:
         opening.session().close()
-    except EngineError:
+    except Exception:
         return

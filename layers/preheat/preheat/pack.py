@@ -33,14 +33,21 @@ class Pack(Frozen):
 
 
 def read_pack(folder: str | os.PathLike[str]) -> Pack:
-    """Read and validate a pack's manifest; PackError. The files are not looked at: `check_files` does."""
-    folder = os.fspath(folder)
+    """Read and validate a pack's manifest; PackError. The files are not looked at: `check_files` does.
+
+    The error counts the model as required unless its text says that it is not.
+    """
+    folder, text = os.fspath(folder), b""
     try:
         with open(os.path.join(folder, FILE_NAME), "rb") as file:
             text = file.read()
+        return Pack(folder=folder, manifest=Manifest.from_json(text, folder))
     except OSError as error:
-        raise PackError(f"{folder}: {FILE_NAME} cannot be read: {error.strerror}") from None
-    return Pack(folder=folder, manifest=Manifest.from_json(text, folder))
+        failure = PackError(f"{folder}: {FILE_NAME} cannot be read: {error.strerror}")
+    except PackError as error:
+        failure = error
+    failure.required = b'"required":false' not in b"".join(text.split())
+    raise failure
 
 
 def pack_folders(root: str | os.PathLike[str]) -> list[str]:
@@ -56,15 +63,15 @@ def pack_folders(root: str | os.PathLike[str]) -> list[str]:
     return [folder for folder in folders if os.path.isfile(os.path.join(folder, FILE_NAME))]
 
 
-def read_packs(root: str) -> tuple[list[Pack], dict[str, str]]:
+def read_packs(root: str) -> tuple[list[Pack], dict[str, PackError]]:
     """What can be read below a folder, and why the rest cannot, by the folder's name."""
     packs: dict[str, Pack] = {}
-    unreadable: dict[str, str] = {}
+    unreadable: dict[str, PackError] = {}
     for folder in pack_folders(root):
         try:
             pack = read_pack(folder)
         except PackError as error:
-            unreadable[folder.rsplit("/", 1)[-1]] = str(error)
+            unreadable[folder.rsplit("/", 1)[-1]] = error
             continue
         if pack.name in packs:
             raise PackError(f"{folder} and {packs[pack.name].folder} are both named {pack.name}; rename one")

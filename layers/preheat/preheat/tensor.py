@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
+import struct
 from math import prod
 
 from preheat.frozen import Frozen
@@ -22,6 +22,7 @@ CODES = {
     "uint32": "I",
     "int64": "q",
     "uint64": "Q",
+    "float16": "e",
     "float32": "f",
     "float64": "d",
 }
@@ -42,28 +43,30 @@ class Tensor(Frozen):
         """Pack flat values; ValueError where they do not fit the type or the shape."""
         if type not in CODES:
             raise ValueError(f"type must be one of {', '.join(CODES)}, was: {type!r}")
+        flat = list(values)
+        if len(flat) != prod(shape):
+            raise ValueError(f"shape {list(shape)} takes {prod(shape)} values, was given {len(flat)}")
         try:
+            # of a finite number that a float type cannot hold, struct makes an error, `array` an infinity
             elements = (
-                bytearray(_flags(values))
-                if type == "bool"
-                else bytearray(array(CODES[type], values).tobytes())
+                bytes(_flags(flat)) if type == "bool" else struct.pack(f"<{len(flat)}{CODES[type]}", *flat)
             )
-        except (TypeError, OverflowError) as error:
+        except (TypeError, OverflowError, struct.error) as error:
             raise ValueError(f"not all values are {type}: {error}") from None
-        if len(elements) != prod(shape) * SIZES[type]:
-            raise ValueError(
-                f"shape {list(shape)} takes {prod(shape)} values, was given {len(elements) // SIZES[type]}"
-            )
-        return Tensor(type=type, shape=tuple(shape), data=elements)
+        return Tensor(type=type, shape=tuple(shape), data=bytearray(elements))
 
     @staticmethod
     def from_numpy(value: Any) -> Tensor:
-        """A tensor over the memory of a numpy array, copied only where that is not contiguous."""
+        """A tensor over the memory of a numpy array, copied only where that is not contiguous or big-endian."""
+        value = little_endian(value)
         return Tensor(type=value.dtype.name, shape=tuple(value.shape), data=value.ravel().view("uint8").data)
 
     def values(self) -> list[Any]:
         """The elements in row-major order, as Python numbers."""
-        return self._flat().tolist()
+        view = memoryview(self.data).cast("B")
+        if self.type == "float16":  # no memoryview has these before Python 3.14
+            return list(struct.unpack(f"<{len(view) // 2}e", view))
+        return view.cast(CODES[self.type]).tolist()  # type: ignore[call-overload, no-any-return]
 
     def numpy(self) -> Any:
         """A numpy array over the same memory."""
@@ -71,8 +74,10 @@ class Tensor(Frozen):
 
         return np.frombuffer(self.data, dtype=self.type).reshape(self.shape)
 
-    def _flat(self) -> memoryview:
-        return memoryview(self.data).cast("B").cast(CODES[self.type])  # type: ignore[call-overload, no-any-return]
+
+def little_endian(value: Any) -> Any:
+    """A numpy array in the byte order that engines read; the same one where it is so already."""
+    return value.astype(value.dtype.newbyteorder("<")) if value.dtype.byteorder == ">" else value
 
 
 def _flags(values: Iterable[Any]) -> Iterable[int]:

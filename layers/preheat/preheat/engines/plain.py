@@ -7,7 +7,7 @@ from time import perf_counter
 from preheat.engines import EngineError, Phases
 from preheat.engines.options import cannot_open, options_for
 from preheat.engines.specs import check_specs
-from preheat.tensor import Tensor
+from preheat.tensor import Tensor, little_endian
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class PlainSession:
         if self._session is None:
             raise EngineError(f"{self._name}: its session is closed; open it again")
         arrays = {
-            name: value.numpy() if isinstance(value, Tensor) else value for name, value in inputs.items()
+            name: value.numpy() if isinstance(value, Tensor) else little_endian(value)
+            for name, value in inputs.items()
         }
         try:
             answers = self._session.run(self._outputs, arrays)

@@ -25,7 +25,7 @@ CAUTION = 1.5
 """A ping is taken to have time for it when it has this many times the expected time left."""
 
 
-class NotPackedError(RuntimeError):
+class NotPackedError(EngineError):
     """A packed session that was not made, with the reason; the unpacked one goes on answering."""
 
 

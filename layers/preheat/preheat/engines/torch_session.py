@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 import json
+from _thread import allocate_lock
 from contextlib import contextmanager
 from time import perf_counter
 
 from preheat.engines import EngineError, Phases
-from preheat.tensor import Tensor
+from preheat.tensor import Tensor, little_endian
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from preheat.pack import Pack
 
 WEIGHTS_FILE = "weights.safetensors"
+_BUILDING = allocate_lock()
+"""One module is made at a time: `_uninitialised` changes torch's own classes and puts back what it found."""
 
 
 class TorchSession:
@@ -39,8 +42,14 @@ class TorchSession:
             ) from None
         imported = perf_counter()
         factory, arguments = _factory(pack)
-        with torch.device("meta"), _uninitialised(torch):
-            module = factory(**arguments)
+        try:
+            with _BUILDING, torch.device("meta"), _uninitialised(torch):
+                module = factory(**arguments)
+        except Exception as error:  # the function's own code may raise anything
+            raise EngineError(
+                f"{pack.folder}: its factory failed: {type(error).__name__}: {error}; it must make the module "
+                f"from the arguments in {pack.manifest.graph} alone"
+            ) from None
         try:
             module.load_state_dict(load_file(pack.path(WEIGHTS_FILE)), strict=True, assign=True)
         except Exception as error:  # safetensors and torch raise what they please at bad files
@@ -75,13 +84,15 @@ class TorchSession:
             with self._torch.inference_mode():
                 given = [self._given(inputs[name]) for name in self._inputs]
                 found = self._module(*given)
-        except Exception as error:  # a module may raise anything
-            raise EngineError(f"{self._name}: torch cannot answer: {error}") from None
-        answers = found if isinstance(found, tuple | list) else (found,)
-        return {
-            name: Tensor.from_numpy(answer.numpy())
-            for name, answer in zip(self._outputs, answers, strict=True)
-        }
+                answers = found if isinstance(found, tuple | list) else (found,)
+                return {
+                    name: Tensor.from_numpy(answer.numpy())
+                    for name, answer in zip(self._outputs, answers, strict=True)
+                }
+        except Exception as error:  # a module may raise anything, and answer with anything
+            raise EngineError(
+                f"{self._name}: torch cannot answer {', '.join(self._outputs)}: {type(error).__name__}: {error}"
+            ) from None
 
     def close(self) -> None:
         """See `preheat.engines.Session.close`."""
@@ -89,7 +100,7 @@ class TorchSession:
 
     def _given(self, value: Tensor | Any) -> Any:
         if not isinstance(value, Tensor):
-            return self._torch.from_numpy(value)
+            return self._torch.from_numpy(little_endian(value))
         kind = getattr(self._torch, value.type)
         # bytearray, since torch wants memory it could write to
         return self._torch.frombuffer(bytearray(value.data), dtype=kind).reshape(value.shape)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCHEMES = ("file://", "s3://")
 
 
-def add_packs(root: str, addresses: Iterable[str], scratch: str) -> tuple[list[Pack], dict[str, str]]:
+def add_packs(root: str, addresses: Iterable[str], scratch: str) -> tuple[list[Pack], dict[str, PackError]]:
     """The packs below a folder, if there are any, and those at addresses; and why the rest cannot be read, by name."""
     local = os.path.isdir(root) and pack_folders(root)
     packs, unreadable = read_packs(root) if local else ([], {})
@@ -29,7 +29,10 @@ def add_packs(root: str, addresses: Iterable[str], scratch: str) -> tuple[list[P
         try:
             pack = open_address(address, scratch, variables())
         except PackError as error:
-            unreadable[address.rstrip("/").rsplit("/", 1)[-1]] = str(error)
+            error.required = (
+                False  # what is out of reach for a while must not end environments that serve the rest
+            )
+            unreadable[address.rstrip("/").rsplit("/", 1)[-1]] = error
             continue
         if pack.name in taken:
             raise PackError(f"{address} and {taken[pack.name]} are both named {pack.name}; rename one")
