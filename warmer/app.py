@@ -16,6 +16,7 @@ import boto3
 from botocore.config import Config
 
 from warmer.adapters.cloudwatch import CloudWatchDemand
+from warmer.adapters.departure import PunctualPinger
 from warmer.adapters.histories import DynamoHistories
 from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.pings import LambdaPinger
@@ -136,7 +137,7 @@ class Warmer:
         return Ports(
             demand=self.demand,
             provisioner=self.provisioner,
-            pinger=GuardedPinger(self.pinger, histories, now_s),
+            pinger=GuardedPinger(PunctualPinger(self.pinger, now_s), histories, now_s),
             histories=histories,
         )
 

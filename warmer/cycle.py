@@ -152,7 +152,6 @@ def _round(batch: Batch[H], plans: Plans, row: int) -> Round:
         target=configured.target,
         environments=int(plans.pings[row]),
         hold_s=float(plans.hold_s[row]),
-        delay_s=float(plans.delay_s[row]),
         levels=configured.levels or (plans.levels[row] if plans.levels else {}),
     )
 

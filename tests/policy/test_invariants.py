@@ -12,7 +12,7 @@ from warmer.policy.absorb import absorb
 from warmer.policy.economics import Economics, best_hold_s, busy_servers
 from warmer.policy.history import History
 from warmer.policy.plans import Batch
-from warmer.policy.preheat import Preheat
+from warmer.policy.preheat import Preheat, lots
 from warmer.policy.values import (
     Configured,
     Demand,
@@ -118,16 +118,17 @@ def test_absorb_leaves_what_it_was_given_alone(rounds: list[tuple[int, int, int]
     assert batch.history.rows() == before
 
 
-@given(rounds=days)
+@given(days=st.lists(days, min_size=2, max_size=5), alone=st.integers(0, 4))
 @settings(max_examples=60, deadline=None)
-def test_a_target_is_decided_alike_alone_and_among_others_of_its_kind(
-    rounds: list[tuple[int, int, int]],
+def test_which_targets_try_a_longer_interval_is_not_drawn_by_who_is_looked_at_beside_them(
+    days: list[list[tuple[int, int, int]]], alone: int
 ) -> None:
-    batch, now_s = history_of(rounds, Objective())
-    alone = Preheat().plan(replace(batch, now_s=now_s), TERMS)
-    again = Preheat().plan(replace(batch, now_s=now_s), TERMS)
-    assert alone.pings.tolist() == again.pings.tolist()
-    assert alone.next_look_s[0] > now_s
+    configured = [Configured(target=Target(f"f{i}", "live")) for i in range(len(days))]
+    rows = [history_of(rounds, Objective())[0].history.rows()[0] for rounds in days]
+    several = Batch(configured, History.stack(rows), NOW_S + 300.0 * 60)
+    row = alone % len(days)
+    one = Batch([configured[row]], History.stack([rows[row]]), several.now_s)
+    assert lots(several)[row] == lots(one)[0]
 
 
 @given(rounds=days)
@@ -152,3 +153,14 @@ def test_the_hold_is_the_cheapest_of_all_holds() -> None:
 def test_servers_past_break_even_by_erlangs_formula() -> None:
     # at 3 erlangs the ordered servers carry 0.75, 0.66, 0.55, 0.42 …: two are past 65 %
     assert busy_servers(np.array([0.0, 0.5, 3.0, 200.0])).tolist() == [0, 0, 2, 185]
+
+
+def test_what_waited_behind_inits_is_no_need() -> None:
+    """A burst of which every request met an INIT leaves many environments behind: they are not all needed again."""
+    batch, now_s = history_of([(4, 2, 0)] * 12, Objective())
+    burst = Facts(at_s=now_s, announced={A: tuple(now_s - 30.0 + i / 50 for i in range(150))})
+    batch = replace(batch, history=absorb(batch, burst))
+    told = float(batch.history["peak"][0])
+    after = absorb(batch, replace(round_of(40, 40, 0, 13), at_s=now_s))
+    assert told < 40
+    assert after["peak"][0] == told

@@ -86,14 +86,14 @@ def test_every_request_falls_in_its_own_minute(placement: str, pattern: str) -> 
         assert (placed % 60 < 0.1).all()
 
 
-def small() -> Trace:
+def small(minutes: int = 360) -> Trace:
     rng = np.random.default_rng(3)
-    timer = np.zeros(360, np.int64)
+    timer = np.zeros(minutes, np.int64)
     timer[::30] = 20
     series = (
         Series(name="timer", pattern="timer", counts=timer),
-        Series(name="steady", pattern="flat", counts=rng.poisson(2.0, 360)),
-        Series(name="rare", pattern="rare", counts=(rng.random(360) < 0.02).astype(np.int64)),
+        Series(name="steady", pattern="flat", counts=rng.poisson(2.0, minutes)),
+        Series(name="rare", pattern="rare", counts=(rng.random(minutes) < 0.02).astype(np.int64)),
     )
     return Trace("small", series)
 
@@ -130,12 +130,12 @@ def test_the_same_seed_gives_the_same_result_and_another_one_another() -> None:
 
 
 def test_a_longer_lifetime_is_learned_and_saves_rounds() -> None:
-    trace = small()
+    trace = small(1440)
     short, long = (
         play(trace, contender("preheat", trace, world), world)
         for world in (Assumptions(lifetime="6m"), Assumptions(lifetime="15m"))
     )
-    assert long.pings < short.pings
+    assert long.pings < 0.9 * short.pings
 
 
 def test_the_command_writes_what_it_promises(tmp_path: Path) -> None:

@@ -78,7 +78,6 @@ class LambdaPinger:
         return {one.target: _kept(report) for one, report in zip(rounds, reports, strict=True)}
 
     async def _send(self, wanted: Round, free: Slots) -> RoundReport | Failed:
-        await asyncio.sleep(wanted.delay_s)
         tally = Tally()
         await self._fill(wanted, free, tally)
         return tally.report()

@@ -167,8 +167,11 @@ def _absorb_rounds(
     # the mean of an exponential delay is e/2 of its mean deviation
     _learn(columns["jitter_s"], rows, spread_s * math.e / 2, (sent > 2) & (spread_s > 0))
     _learn(columns["init_s"], rows, init_s / np.maximum(made, 1), init_s > 0)
+    # where announcements have told of a part of the time already, use since the last round says nothing of the rest,
+    # and most of it is the queue that INIT made
+    told = columns["folded_s"][rows] > columns["round_s"][rows]
     columns["round_s"][rows], columns["reached"][rows] = at_s, own
-    return np.where(had > 0, np.minimum(used, served), np.nan)
+    return np.where((had > 0) & ~told, np.minimum(used, served), np.nan)
 
 
 def _learn_lifetime(

@@ -14,6 +14,8 @@ SHARED_WEIGHT = 0.02
 """What one awaited environment of another target is worth beside one's own: lifetimes are mostly the platform's."""
 PRIOR_DEATHS = 0.5
 ENOUGH = 20.0
+NEW_SHARE, AGAIN_SHARE = 0.15, 0.03
+"""Of the rounds: how many try an interval that nobody has tried, and one that seemed dearer."""
 
 
 def death_probability(history: History) -> tuple[Floats, Floats]:
@@ -25,10 +27,13 @@ def death_probability(history: History) -> tuple[Floats, Floats]:
     return deaths / (trials + PRIOR_DEATHS), trials
 
 
-def best_minutes(history: History, ping_usd: Floats, remake_usd: Floats) -> tuple[Ints, Ints]:
-    """The interval of least cost a minute among those known, and the next longer one to try (0: none).
+def best_minutes(history: History, ping_usd: Floats, remake_usd: Floats) -> tuple[Ints, Ints, Floats]:
+    """The interval of least cost a minute among those known, the next longer one to try (0: none), and in
+    what share of the rounds.
 
     A round costs each environment its ping, and its INIT where it is gone; an interval nobody has tried is not known.
+    One that seemed dearer is tried again as long as that may be chance: an environment that a customer has just then
+    is missed like one that is gone, and a single such miss would else end the search for good.
     """
     gone, trials = death_probability(history)
     n = len(history)
@@ -39,5 +44,8 @@ def best_minutes(history: History, ping_usd: Floats, remake_usd: Floats) -> tupl
     best = np.where(known, cost, np.inf).argmin(axis=1)
     following = np.minimum(best + 1, INTERVALS - 1)
     at = np.arange(n)
-    safe = (trials[at, best] >= ENOUGH) & (gone[at, best] < 0.1) & ~known[at, following]
-    return best, np.where(safe & (following <= LONGEST_MINUTES), following, 0)
+    chance = np.maximum(gone - np.sqrt(gone / np.maximum(trials, 1.0)), 0.0)
+    hopeful = (ping_usd + chance[at, following] * remake_usd) / np.maximum(following, 1) < cost[at, best]
+    safe = (trials[at, best] >= ENOUGH) & (gone[at, best] < 0.1) & (following <= LONGEST_MINUTES)
+    share = np.where(~known[at, following], NEW_SHARE, np.where(hopeful, AGAIN_SHARE, 0.0))
+    return best, np.where(safe, following, 0), np.where(safe, share, 0.0)

@@ -50,8 +50,6 @@ class Plans:
     pings: Ints
     """Environments that the next round is to reach; 0 sends none."""
     hold_s: Floats
-    delay_s: Floats
-    """How long after the cycle's instant the round goes out."""
     provisioned: Ints
     """Provisioned concurrency to ask for; -1 leaves it as it is."""
     next_look_s: Floats

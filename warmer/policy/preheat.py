@@ -5,6 +5,7 @@ look: which facts are worth their price; absorb: the fold; plan: how deep, how l
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ QUIET_MINUTE = 3
 """Timers fire at minutes 0, 5, 10 …: rounds go out between."""
 EARLY_S, LATE_S = 3.0, 57.0
 """Timers fire at second 0: a round that would go out then waits."""
-EXPLORERS = 0.15
+LOTS = 10_000
 KNOWN_S = 1800.0
 
 
@@ -80,7 +81,6 @@ class Preheat:
         return Plans(
             pings=pings + held,
             hold_s=hold,
-            delay_s=np.full(len(history), _wait_s(batch.now_s)),
             provisioned=np.where(change, provisioned, -1),
             next_look_s=_next_look(again, batch.now_s, minutes),
             reason=_reasons(batch, depth, limits, provisioned, unread, settling, exploring),
@@ -104,11 +104,20 @@ def _interval(batch: Batch[History], money: Economics, terms: Terms) -> tuple[In
     reached = np.maximum(history["reached"].astype(np.float64), 1.0)
     hold = best_hold_s(reached, jitter_s(history), history["rate_s"].astype(np.float64), money)
     price = ping_usd(hold, reached, money, terms)
-    best, trial = best_minutes(history, price, money.init_usd)
-    # which targets try is drawn by their own numbers and the day, so that a run can be repeated
-    lot = (history["first_s"] + history["round_s"] * 7 + np.arange(len(history)) * 0.618034) % 1.0
-    exploring = (trial > 0) & (lot < EXPLORERS)
+    best, trial, share = best_minutes(history, price, money.init_usd)
+    exploring = lots(batch) < share
     return np.where(exploring, trial, best), exploring
+
+
+def lots(batch: Batch[History]) -> Floats:
+    """A number in [0, 1) a target and round, (targets,): its own whoever is looked at beside it, so that a run can be
+    repeated."""
+    rounds = (batch.history["round_s"] // 60).astype(np.int64).tolist()
+    drawn = (
+        zlib.crc32(f"{target}#{minute}".encode()) % LOTS
+        for target, minute in zip(batch.targets, rounds, strict=True)
+    )
+    return np.fromiter(drawn, np.float64, len(rounds)) / LOTS
 
 
 def _provisioned(batch: Batch[History], limits: Limits) -> tuple[Ints, Bools]:
@@ -117,7 +126,8 @@ def _provisioned(batch: Batch[History], limits: Limits) -> tuple[Ints, Bools]:
     return np.minimum(busy, limits.ceiling), settling
 
 
-def _wait_s(now_s: float) -> float:
+def departure_wait_s(now_s: float) -> float:
+    """How long a round that could go out now waits, so that no timer's requests come while it holds."""
     second = now_s % 60.0
     if second < EARLY_S:
         return EARLY_S - second

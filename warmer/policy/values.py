@@ -125,8 +125,6 @@ class Round:
     environments: int
     hold_s: float
     """From when the last ping has left to the common release; covers the network's jitter."""
-    delay_s: float = 0.0
-    """How long after the cycle's instant the round goes out."""
     levels: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -144,6 +144,55 @@ def pings(*, sizes: str, runs: int, json_path: Path | None) -> None:
         json_path.write_text(json.dumps(as_json(figures), indent=2) + "\n")
 
 
+@bench.command("simulator")
+@click.option(
+    "--minutes", default=60, show_default=True, type=click.IntRange(10, 300), help="Of traffic, each half."
+)
+@click.option(
+    "--compress",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(1, 120),
+    help="Minutes in a real one.",
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+def simulator(*, minutes: int, compress: float, json_path: Path | None) -> None:
+    """The simulator's cold starts beside those of real workers on the local cloud, for the same traffic.
+
+    \b
+    preheat bench simulator
+    preheat bench simulator --minutes 30 --json agreement.json
+    """
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from preheat_tools.bench.agreement import measure
+
+    if not (Path.cwd() / "template.yaml").exists():
+        raise click.UsageError(f"run it in the repository: there is no template.yaml in {Path.cwd()}")
+    try:
+        found = measure(Path.cwd(), minutes, compress, Console(stderr=True).print)
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from None
+    table = Table(
+        "warmer", "requests", "pings", "cold: workers", "simulated", "made by pings: workers", "simulated"
+    )
+    for one in found:
+        table.add_row(
+            "yes" if one.warmer else "no",
+            str(one.requests),
+            str(one.pings),
+            str(one.cold_starts),
+            str(one.simulated_cold_starts),
+            str(one.made_by_pings),
+            str(one.simulated_made_by_pings),
+        )
+    Console(width=110).print(table)
+    if json_path:
+        json_path.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+
+
 @bench.command("warm-path")
 @click.option(
     "--packs",

@@ -17,7 +17,7 @@ from preheat_tools.simulator.run import Contender
 from preheat_tools.simulator.traces import Duration, Trace
 from preheat_tools.simulator.world import World
 from warmer.policy.history import History
-from warmer.policy.preheat import Preheat
+from warmer.policy.preheat import Preheat, departure_wait_s
 from warmer.policy.values import Target
 
 NAMES = ("none", "ping", "pings-5", "static", "target-tracking", "histogram", "clairvoyant", "preheat")
@@ -43,7 +43,7 @@ _MADE: Mapping[str, Contender[Any]] = {
         Contender("target-tracking", TargetTracking(), Alarms.stack, pays_metrics=False),
         Contender("histogram", Histogram(), Idle.stack),
         Contender("clairvoyant", Fixed(), Rounds.stack, oracle=True),
-        Contender("preheat", Preheat(), History.stack, listens=True),
+        Contender("preheat", Preheat(), History.stack, listens=True, departs=departure_wait_s),
     )
 }
 

@@ -47,6 +47,10 @@ class Stack(Protocol[H]):  # type: ignore[misc]  # H is only answered
     def __call__(self, rows: Sequence[bytes | None]) -> H: ...
 
 
+def at_once(_: float) -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Contender(Generic[H]):
     """A policy by name, with how its history is made."""
@@ -59,6 +63,8 @@ class Contender(Generic[H]):
     pays_metrics: bool = True
     listens: bool = False
     """Whether announced cold starts make a target due at once."""
+    departs: Callable[[float], float] = at_once
+    """How long a round waits that could go out at an instant."""
 
 
 class SimulatedStore(Generic[K]):
@@ -146,7 +152,7 @@ def play(
     ports = Ports(
         demand=SimulatedDemand(world),
         provisioner=SimulatedProvisioner(world),
-        pinger=SimulatedPinger(world),
+        pinger=SimulatedPinger(world, contender.departs),
         histories=store,
         cold_starts=SimulatedColdStarts(world),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -318,6 +318,8 @@ def _capacity(function: Function) -> Capacity:
 @dataclass(slots=True)
 class SimulatedPinger:
     world: World
+    departs: Callable[[float], float]
+    """How long a round waits that could go out then."""
 
     def send(self, rounds: Sequence[Round]) -> Mapping[Target, RoundReport | Failed]:
         """Rounds go out one after another from the cycle's instant on."""
@@ -325,7 +327,7 @@ class SimulatedPinger:
         reports: dict[Target, RoundReport | Failed] = {}
         for round_ in rounds:
             count = round_.environments
-            at = world.now + max(world.sending_s, round_.delay_s)
+            at = world.now + max(world.sending_s, self.departs(world.now))
             jitter = world.random.exponential(a.jitter_ms / 1000, count)
             senders = -(-count // a.sender_pings)
             found = world.by_target[round_.target].ping(

@@ -51,7 +51,7 @@ def plans(
     n = len(batch.configured)
     none = np.zeros(n)
     return Plans(
-        pings=pings, hold_s=np.full(n, hold_s), delay_s=none, provisioned=provisioned,
+        pings=pings, hold_s=np.full(n, hold_s), provisioned=provisioned,
         next_look_s=np.broadcast_to(np.asarray(next_look_s, np.float64), n), reason=[reason] * n, cost_usd=none,
         cold_starts=none, cost_without_usd=none, cold_starts_without=none, basis=["fixed"] * n,
     )  # fmt: skip
