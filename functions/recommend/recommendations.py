@@ -11,7 +11,8 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from catalogue import Catalogue
 from preheat import ModelHost
-from preheat.api_event import parsed
+from preheat.api_event import api_request, parsed
+from preheat.inference_json import finite_values
 from preheat.problems import CONTENT_TYPE, FAILURES, Problem, problem_of
 from preheat.tensor import Tensor
 
@@ -29,8 +30,9 @@ def resolver(host: ModelHost) -> APIGatewayRestResolver:
     @app.post("/recommend/<model>")
     def recommend(model: str) -> dict[str, Any]:
         served = host[model]
-        visited, k = _question(app.current_event.decoded_body)
-        scores = served.run({"visited": _row(visited)})["scores"].values()
+        request = api_request(app.current_event.raw_event)
+        visited, k = _question(request.body if request else b"")
+        scores = finite_values("scores", served.run({"visited": _row(visited)})["scores"])
         best = sorted(set(range(len(scores))) - set(visited), key=lambda column: -scores[column])[:k]
         return {
             "model": model,
@@ -68,9 +70,9 @@ def resolver(host: ModelHost) -> APIGatewayRestResolver:
     return app
 
 
-def _question(body: str | None) -> tuple[list[int], int]:
+def _question(body: bytes) -> tuple[list[int], int]:
     """The columns of the areas visited and how many are wanted; Problem 400, 413 or 422 names the field."""
-    question = parsed(body or "")
+    question = parsed(body)
     if not isinstance(question, dict):
         raise Problem(400, "the body must be an object", "body")
     if unknown := sorted(question.keys() - {"visited", "k"}):

@@ -20,10 +20,10 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from preheat.engines import open_session
+from preheat.fields import PackError
 from preheat.frozen import replace
 from preheat.golden import difference, read_golden
 from preheat.host import ModelHost
-from preheat.manifest import PackError
 from preheat.model import Quarantined
 from preheat.pack import check_files, read_pack
 from preheat.remote import add_packs, open_address
@@ -158,6 +158,14 @@ def test_a_pack_out_of_reach_is_no_required_model(tmp_path: Path, scratch: Path)
     assert packs == []
     assert "cannot be read" in str(unreadable["not-mounted"])
     assert not unreadable["not-mounted"].required
+
+
+def test_a_scratch_folder_that_is_not_there_is_one_packs_trouble(s3, big: Path, tmp_path: Path, monkeypatch):
+    _upload(big, "o/big")
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    _, unreadable = add_packs(str(tmp_path), ["s3://models/o/big"], str(tmp_path / "gone"))
+    assert "No such file or directory" in str(unreadable["big"])
 
 
 def test_a_mounted_pack_is_used_where_it_is(big: Path, scratch: Path):

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import tritonclient.http as triton
 from preheat import inference_protocol
+from preheat.tensor import Tensor
 from tritonclient.utils import InferenceServerException
 
-from .conftest import Context, event, get, infer
+from .conftest import Context, asking, event, get, infer
 
 AREAS = 294
 ROW = [0.0] * AREAS
@@ -121,6 +122,15 @@ BAD = [
     pytest.param(
         infer(question() | {"outputs": [{"name": "x"}]}), 422, "outputs[0].name", id="unknown-output"
     ),
+    pytest.param(
+        infer(question() | {"outputs": [{"name": "scores"}, {"name": "scores"}]}),
+        422,
+        "outputs[1].name",
+        id="an-output-twice",
+    ),
+    pytest.param(infer(question(data=[10**400, *ROW[1:]])), 422, "inputs[0].data", id="beyond-any-float"),
+    pytest.param(infer(question(data=[1e39, *ROW[1:]])), 422, "inputs[0].data", id="beyond-float32"),
+    pytest.param(infer("/w==") | {"isBase64Encoded": True}, 400, "body", id="base64-of-no-utf-8"),
     pytest.param(infer(question() | {"outputs": 3}), 422, "outputs", id="outputs-a-number"),
     pytest.param(infer(question() | {"id": 3}), 422, "id", id="an-id-that-is-a-number"),
 ]
@@ -138,6 +148,18 @@ def test_bad_input_is_refused_and_reaches_no_model(
     assert response["headers"]["Content-Type"] == "application/problem+json"
     assert body["error"].startswith(field)
     assert reached == []
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_answer_that_json_has_no_number_for_is_a_500(
+    app: ModuleType, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    answer = {"scores": Tensor.of([value] * AREAS, "float32", (1, AREAS))}
+    monkeypatch.setattr(app.HOST, "answer", lambda model, inputs: answer)
+    for request in (infer(question()), asking({"visited": []})):
+        status, body = answered(app, request)
+        assert (status, body["status"]) == (500, 500)
+        assert "scores is not finite" in body["detail"]
 
 
 # ---- the real client

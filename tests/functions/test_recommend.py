@@ -65,6 +65,8 @@ BAD = [
     pytest.param(asking('{"visited": [NaN]}'), 400, "body", id="not-a-json-number"),
     pytest.param(asking("[" * 100_000), 400, "body", id="nested-without-end"),
     pytest.param(asking("!", isBase64Encoded=True), 400, "body", id="not-base64"),
+    pytest.param(asking("/w==", isBase64Encoded=True), 400, "body", id="base64-of-no-utf-8"),
+    pytest.param(asking("eyJ2aXNpdGVkIjpbXX0", isBase64Encoded=True), 400, "body", id="base64-cut-short"),
     pytest.param(asking({"visited": []}, "nobody"), 404, "model", id="unknown-model"),
     pytest.param(asking({}), 422, "visited", id="no-visits"),
     pytest.param(asking({"visited": "1008"}), 422, "visited", id="visits-not-an-array"),

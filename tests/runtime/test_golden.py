@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from preheat.fields import PackError
 from preheat.golden import difference, read_golden
-from preheat.manifest import GoldenSpec, PackError
+from preheat.manifest import GoldenSpec
 from preheat.pack import read_pack
 from preheat.tensor import Tensor
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from preheat import ModelHost
 from preheat.engines import EngineError
+from preheat.fields import PackError
 from preheat.host import RequiredModelFailed, UnknownModel
-from preheat.manifest import Measured, PackError
+from preheat.manifest import Measured
 from preheat.memory import NotReady
 from preheat.model import Quarantined
 from preheat.pack import LARGE_BYTES, Pack, read_pack
@@ -252,6 +253,17 @@ def test_a_wrong_hash_is_the_reason_given_even_where_the_engine_fails_too(
 
     monkeypatch.setattr(world.host._models["a"], "_opener", refuses)
     assert world.init().host.report()["a"].problem.startswith(f"{folder}: SHA-256 of weights.bin is")
+
+
+def test_torch_never_sees_weights_of_a_wrong_hash_however_large(models: Path) -> None:
+    folder = write_pack(models, "a", engine="torch")
+    manifest = read_pack(folder).manifest
+    (folder / "weights.safetensors").write_bytes(bytes(LARGE_BYTES + 1))
+    rewrite_manifest(folder, manifest)
+    flip_a_byte(folder / "weights.safetensors")
+    world = World(models).init()
+    assert "SHA-256 of weights.safetensors" in world.host.report()["a"].problem
+    assert world.opener.opened == []
 
 
 @pytest.mark.parametrize(

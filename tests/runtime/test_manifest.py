@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from preheat.manifest import Manifest, PackError
+from preheat.fields import PackError
+from preheat.manifest import Manifest
 from preheat.pack import check_files, pack_folders, read_pack
 
 from .packs import flip_a_byte, write_pack
@@ -58,6 +59,20 @@ def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         pytest.param("inputs/0/type", "object", "type must be one of bool", id="an-input-of-objects"),
         pytest.param("inputs/0/shape", [0, 4], "shape holds positive numbers", id="a-size-of-zero"),
         pytest.param("files/model.onnx/sha256", "abc", "sha256 must be 64", id="a-short-hash"),
+        pytest.param(
+            "owner", "me", "unknown fields owner; make the pack and run it", id="a-field-of-no-meaning"
+        ),
+        pytest.param("measured/colour", 1, "measured: unknown fields colour", id="a-measure-of-no-meaning"),
+        pytest.param("golden/colour", 1, "golden: unknown fields colour", id="a-golden-field-of-no-meaning"),
+        pytest.param("inputs/0/colour", 1, "inputs[0]: unknown fields colour", id="an-input-of-more-fields"),
+        pytest.param(
+            "files/model.onnx/colour",
+            1,
+            "files.model.onnx: unknown fields colour",
+            id="a-file-of-more-fields",
+        ),
+        pytest.param("memory_mb", 10**400, "memory_mb must be a number", id="memory-beyond-any-float"),
+        pytest.param("files/model.onnx/bytes", float("inf"), "bytes must be a number", id="an-infinite-size"),
         pytest.param("files/model.onnx/bytes", None, "bytes must be a number", id="no-size"),
     ],
 )
@@ -81,7 +96,7 @@ def test_a_file_outside_the_pack_is_refused(tmp_path: Path) -> None:
         Manifest.from_json(json.dumps(body), "models/short_form")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "[" * 100_000])
 def test_what_is_no_manifest(text: str) -> None:
     with pytest.raises(PackError, match=r"^here: "):
         Manifest.from_json(text, "here")

@@ -60,6 +60,16 @@ def test_a_reply_survives_the_wire(reply: Reply) -> None:
         pytest.param("hot", "must be an object, was: 'hot'", id="not-an-object"),
         pytest.param({}, "preheat.version must be 1, was: None", id="no-version"),
         pytest.param({"version": 2}, "preheat.version must be 1, was: 2", id="another-version"),
+        pytest.param({"version": True}, "preheat.version must be 1, was: True", id="version-a-bool"),
+        pytest.param(
+            {"version": 1, "release_at_ms": -1}, "must be Unix time in ms, was: -1", id="release-before-1970"
+        ),
+        pytest.param(
+            {"version": 1, "release_at_ms": 2**53 + 1}, "must be Unix time in ms", id="release-beyond-json"
+        ),
+        pytest.param(
+            {"version": 1, "release_at_ms": 10**400}, "must be Unix time in ms", id="release-beyond-floats"
+        ),
         pytest.param({"version": 1, "concurrency": 5}, "unknown fields ['concurrency']", id="unknown-field"),
         pytest.param(
             {"version": 1, "release_at_ms": "now"}, "must be Unix time in ms, was: 'now'", id="release-a-word"

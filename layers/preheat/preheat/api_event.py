@@ -61,7 +61,7 @@ def json_response(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "statusCode": status,
         "headers": {"Content-Type": kind},
-        "body": json.dumps(body, separators=(",", ":")),
+        "body": json.dumps(body, separators=(",", ":"), allow_nan=False),
         "isBase64Encoded": False,
     }
 

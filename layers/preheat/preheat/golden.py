@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from math import prod
 
+from preheat.fields import PackError
 from preheat.frozen import Frozen
-from preheat.manifest import PackError
 from preheat.tensor import SIZES, Tensor
 
 TYPE_CHECKING = False

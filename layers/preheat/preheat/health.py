@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from preheat.manifest import PackError
+    from preheat.fields import PackError
     from preheat.model import HostedModel
 
     Models = Mapping[str, HostedModel]
@@ -46,3 +46,12 @@ def failed_required(models: Models, unreadable: Unreadable) -> str:
     }
     failed |= {name: str(error) for name, error in unreadable.items() if error.required}
     return "; ".join(f"required model {name} failed: {problem}" for name, problem in failed.items())
+
+
+def required_not_hot(models: Models) -> str:
+    """Which required models are not hot; empty where all are."""
+    return "; ".join(
+        f"required model {model.name} is {model.level.name}, not HOT, after INIT"
+        for model in models.values()
+        if model.manifest.required and model.level < Level.HOT
+    )

@@ -7,7 +7,7 @@ from _thread import RLock
 from preheat.choice import eager_set, order
 from preheat.departures import MOST, Departures
 from preheat.engines import begin_library, open_session
-from preheat.health import failed_required, reports, unready
+from preheat.health import failed_required, reports, required_not_hot, unready
 from preheat.life import Life
 from preheat.loading import InitTime, import_all, side_by_side
 from preheat.memory import Memory, NotReady
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-    from preheat.manifest import PackError
+    from preheat.fields import PackError
     from preheat.pack import Pack
     from preheat.surroundings import Surroundings
     from preheat.tensor import Tensor
@@ -229,13 +229,8 @@ class ModelHost(dict[str, Served]):
         self._repack(float("inf"))
         if reason := self.failed_required():
             raise RequiredModelFailed(reason)
-        missing = [
-            f"required model {model.name} is {model.level.name}, not HOT, after INIT"
-            for model in self._models.values()
-            if model.manifest.required and model.level < Level.HOT and self.settings.hot
-        ]
-        if missing:
-            raise RequiredModelFailed("; ".join(missing))
+        if self.settings.hot and (reason := required_not_hot(self._models)):
+            raise RequiredModelFailed(reason)
 
     def _repack(self, deadline_s: float) -> None:
         """Second sessions at full speed, where no customer waits, one after another: memory is checked for each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite, prod
 
 from preheat.problems import Problem
-from preheat.tensor import CODES, Tensor
+from preheat.tensor import Tensor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,21 +71,32 @@ def output_names(body: Mapping[str, Any], manifest: Manifest) -> list[str]:
             raise Problem(
                 422, f"must be one of {', '.join(names)}, was: {item.get('name')!r}", f"outputs[{place}].name"
             )
-    return [item["name"] for item in wanted]
+    asked = [item["name"] for item in wanted]
+    if twice := next((place for place, name in enumerate(asked) if name in asked[:place]), None):
+        raise Problem(422, f"must name each output once, again: {asked[twice]!r}", f"outputs[{twice}].name")
+    return asked
 
 
 def output_json(name: str, tensor: Tensor) -> dict[str, Any]:
-    """An answer, its data flat in row-major order."""
+    """An answer, its data flat in row-major order; Problem 500 where JSON has no number for it."""
     return {
         "name": name,
         "datatype": DATATYPES[tensor.type],
         "shape": list(tensor.shape),
-        "data": tensor.values(),
+        "data": finite_values(name, tensor),
     }
 
 
+def finite_values(name: str, answer: Tensor) -> list[Any]:
+    """An output's elements in row-major order; Problem 500 where one is NaN or infinite."""
+    values = answer.values()
+    if not all(map(isfinite, values)):
+        raise Problem(500, f"the model's answer {name} is not finite for this input")
+    return values
+
+
 def _input(item: Mapping[str, Any], spec: TensorSpec, where: str) -> Tensor:
-    if item.get("datatype") != DATATYPES[spec.type] or spec.type not in CODES:
+    if item.get("datatype") != DATATYPES[spec.type]:
         raise Problem(
             422, f"must be {DATATYPES[spec.type]}, was: {item.get('datatype')!r}", f"{where}.datatype"
         )
@@ -127,6 +138,7 @@ def _flat(data: Any, where: str) -> list[Any]:
             raise Problem(422, "must be nested evenly", where)
         values = [value for item in values for value in item]
     for value in values:
-        if not isinstance(value, int | float) or not isfinite(value):
+        # a whole number too large for any type is found by Tensor.of; for isfinite it is too large itself
+        if not isinstance(value, int) and not (isinstance(value, float) and isfinite(value)):
             raise Problem(422, f"must be finite numbers, was: {value!r:.60}", where)
     return values

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from types import MappingProxyType
 
+from preheat.fields import Fields, PackError, short
 from preheat.frozen import Frozen, as_dict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
 FORMAT = 1
@@ -33,13 +34,6 @@ TENSOR_TYPES = (
     "float32",
     "float64",
 )
-
-
-class PackError(ValueError):
-    """A pack that cannot be used; the text names the pack, what was found, what is allowed and what to do."""
-
-    required = False
-    """Whether the environment must not serve without it: of an unreadable manifest that does not say otherwise."""
 
 
 class PackFile(Frozen):
@@ -117,9 +111,9 @@ class Manifest(Frozen):
 
         try:
             body = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PackError(f"{where}: {FILE_NAME} is not JSON: {error}") from None
-        read = _Object(body, where)
+        read = Fields(body, where)
         if (version := read.get("format", int)) != FORMAT:
             raise PackError(
                 f"{where}: format must be {FORMAT}, was: {version}; make the pack again with this release"
@@ -143,6 +137,7 @@ class Manifest(Frozen):
             measured=_measured(read.object("measured", {})),
             built_with=read.strings("built_with"),
         )
+        read.no_more()
         _check(manifest, where)
         return manifest
 
@@ -161,87 +156,45 @@ def content_version(files: Mapping[str, PackFile]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
-class _Object:
-    """Typed access to a JSON object, whose errors say where."""
-
-    def __init__(self, body: Any, where: str) -> None:
-        if not isinstance(body, dict):
-            raise PackError(f"{where}: must be an object, was: {_short(body)}")
-        self.body = body
-        self.where = where
-
-    def get(self, field: str, kind: type[Any], default: Any = None) -> Any:
-        value = self.body.get(field, default)
-        wrong_bool = isinstance(value, bool) and kind is not bool
-        if value is None or wrong_bool or not isinstance(value, kind):
-            raise PackError(f"{self.where}: {field} must be {_KINDS[kind]}, was: {_short(value)}")
-        return value
-
-    def amount(self, field: str, default: float | None = None, *, most: float = float("inf")) -> float:
-        value = self.body.get(field, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-            allowed = "a number of at least 0" if most == float("inf") else f"a number from 0 to {most:g}"
-            raise PackError(f"{self.where}: {field} must be {allowed}, was: {_short(value)}")
-        return float(value)
-
-    def object(self, field: str, default: Any = None) -> _Object:
-        return _Object(self.body.get(field, default), f"{self.where}: {field}")
-
-    def items(self, field: str) -> Iterator[tuple[str, _Object]]:
-        for name, item in self.get(field, dict).items():
-            yield name, _Object(item, f"{self.where}: {field}.{name}")
-
-    def objects(self, field: str) -> Iterator[_Object]:
-        for index, item in enumerate(self.get(field, list)):
-            yield _Object(item, f"{self.where}: {field}[{index}]")
-
-    def strings(self, field: str) -> dict[str, str]:
-        """An object of scalars, as strings."""
-        return {name: str(value) for name, value in self.get(field, dict, {}).items()}
-
-
-_KINDS = {
-    str: "a string",
-    int: "a whole number",
-    bool: "true or false",
-    dict: "an object",
-    list: "an array",
-}
-
-
-def _file(item: _Object) -> PackFile:
+def _file(item: Fields) -> PackFile:
     digest = item.get("sha256", str)
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-        raise PackError(f"{item.where}: sha256 must be 64 hexadecimal digits, was: {_short(digest)}")
-    return PackFile(bytes=int(item.amount("bytes")), sha256=digest)
+        raise PackError(f"{item.where}: sha256 must be 64 hexadecimal digits, was: {short(digest)}")
+    found = PackFile(bytes=int(item.amount("bytes")), sha256=digest)
+    item.no_more()
+    return found
 
 
-def _tensor_spec(item: _Object) -> TensorSpec:
+def _tensor_spec(item: Fields) -> TensorSpec:
     kind = item.get("type", str)
     if kind not in TENSOR_TYPES:
-        raise PackError(f"{item.where}: type must be one of {', '.join(TENSOR_TYPES)}, was: {_short(kind)}")
+        raise PackError(f"{item.where}: type must be one of {', '.join(TENSOR_TYPES)}, was: {short(kind)}")
     shape = item.get("shape", list)
     for size in shape:
         if isinstance(size, bool) or not (isinstance(size, str) or (isinstance(size, int) and size > 0)):
             raise PackError(
-                f"{item.where}: shape holds positive numbers and names of varying sizes, was: {_short(shape)}"
+                f"{item.where}: shape holds positive numbers and names of varying sizes, was: {short(shape)}"
             )
-    return TensorSpec(name=item.get("name", str), type=kind, shape=tuple(shape))
+    spec = TensorSpec(name=item.get("name", str), type=kind, shape=tuple(shape))
+    item.no_more()
+    return spec
 
 
-def _golden(item: _Object) -> GoldenSpec:
+def _golden(item: Fields) -> GoldenSpec:
     cases = item.get("cases", int)
     if cases < 1:
         raise PackError(
             f"{item.where}: cases must be at least 1, was: {cases}; a model is warm when verified"
         )
-    return GoldenSpec(
+    spec = GoldenSpec(
         file=item.get("file", str), cases=cases, rtol=item.amount("rtol"), atol=item.amount("atol")
     )
+    item.no_more()
+    return spec
 
 
-def _measured(item: _Object) -> Measured:
-    return Measured(
+def _measured(item: Fields) -> Measured:
+    measured = Measured(
         machine=item.get("machine", str, ""),
         load_ms=item.amount("load_ms", 0.0),
         first_answer_ms=item.amount("first_answer_ms", 0.0),
@@ -250,6 +203,8 @@ def _measured(item: _Object) -> Measured:
         packed_steady_ms=item.amount("packed_steady_ms", 0.0),
         packed_memory_mb=item.amount("packed_memory_mb", 0.0),
     )
+    item.no_more()
+    return measured
 
 
 def _check(manifest: Manifest, where: str) -> None:
@@ -282,8 +237,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "items"):
         return {name: _plain(item) for name, item in value.items()}
     return value
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

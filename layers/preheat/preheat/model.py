@@ -7,8 +7,8 @@ from _thread import allocate_lock
 from preheat.choice import Candidate
 from preheat.engines import EngineError, open_session
 from preheat.engines.beside import Opening
+from preheat.fields import PackError
 from preheat.golden import difference, read_golden
-from preheat.manifest import PackError
 from preheat.pack import by_size, check_files
 from preheat.ping import Level, ModelReport
 from preheat.warmup import WarmUp, warm_up

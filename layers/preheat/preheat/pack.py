@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from preheat.fields import PackError
 from preheat.frozen import Frozen
-from preheat.manifest import FILE_NAME, Manifest, PackError
+from preheat.manifest import FILE_NAME, Manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,8 +103,13 @@ def check_files(pack: Pack, names: Iterable[str] | None = None) -> None:
 
 
 def by_size(pack: Pack) -> tuple[list[str], list[str]]:
-    """The pack's files that are hashed in no time, the graph among them, and the others: weights in bulk."""
+    """The pack's files to be hashed before it is opened, and the others: weights in bulk, which onnxruntime only maps.
+
+    torch's weights have a header that is parsed.
+    """
     files, graph = pack.manifest.files, pack.manifest.graph
+    if pack.manifest.engine != "onnxruntime":
+        return list(files), []
     large = [name for name, entry in files.items() if entry.bytes > LARGE_BYTES and name != graph]
     return [name for name in files if name not in large], large
 

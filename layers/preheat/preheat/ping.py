@@ -6,7 +6,6 @@ Written once, for both ends. Imports the standard library only: it is on every c
 from __future__ import annotations
 
 from enum import IntEnum
-from math import isfinite
 from types import MappingProxyType
 
 from preheat.frozen import Frozen, as_dict
@@ -21,6 +20,10 @@ MAX_HOLD_S = 0.25
 """However far off a release is, a ping is never held longer: a held environment is one a customer cannot have."""
 MAX_HOLD_SHARE = 0.1
 """Nor past this share of the time the invocation has left."""
+
+
+LATEST_MS = 2**53
+"""Up to which every whole number is one in any JSON reader (RFC 8259, section 6)."""
 
 
 class PingError(ValueError):
@@ -66,15 +69,15 @@ class Ping(Frozen):
             raise PingError(
                 f"preheat has unknown fields {sorted(unknown)}; allowed: version, release_at_ms, models, departures"
             )
-        if (version := body.get("version")) != VERSION:
+        if (version := body.get("version")) != VERSION or isinstance(version, bool):
             raise PingError(f"preheat.version must be {VERSION}, was: {version!r}")
         release_at_ms = body.get("release_at_ms", 0)
         if (
             isinstance(release_at_ms, bool)
             or not isinstance(release_at_ms, int | float)
-            or not isfinite(release_at_ms)
+            or not 0 <= release_at_ms <= LATEST_MS  # NaN is neither
         ):
-            raise PingError(f"preheat.release_at_ms must be Unix time in ms, was: {release_at_ms!r}")
+            raise PingError(f"preheat.release_at_ms must be Unix time in ms, was: {release_at_ms!r:.60}")
         models = body.get("models", {})
         if not isinstance(models, dict):
             raise PingError(f"preheat.models must map model names to levels, was: {models!r}")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from preheat.manifest import PackError, is_model_name
+from preheat.fields import PackError
+from preheat.manifest import is_model_name
 
 if TYPE_CHECKING:
     from preheat_tools.pack.golden import Arrays

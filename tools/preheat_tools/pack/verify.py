@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preheat.engines import EngineError, open_session
+from preheat.fields import PackError
 from preheat.golden import difference, read_golden
-from preheat.manifest import PackError
 from preheat.pack import Pack, check_files, read_pack
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from preheat.manifest import PackError
+from preheat.fields import PackError
 from preheat.pack import pack_folders, read_pack, read_packs
 from preheat.surroundings import variables
 
@@ -28,11 +28,10 @@ def add_packs(root: str, addresses: Iterable[str], scratch: str) -> tuple[list[P
     for address in addresses:
         try:
             pack = open_address(address, scratch, variables())
-        except PackError as error:
-            error.required = (
-                False  # what is out of reach for a while must not end environments that serve the rest
-            )
-            unreadable[address.rstrip("/").rsplit("/", 1)[-1]] = error
+        except (PackError, OSError) as error:
+            failure = error if isinstance(error, PackError) else PackError(f"{address}: {error}")
+            failure.required = False  # what is out of reach for a while must not end what serves the rest
+            unreadable[address.rstrip("/").rsplit("/", 1)[-1]] = failure
             continue
         if pack.name in taken:
             raise PackError(f"{address} and {taken[pack.name]} are both named {pack.name}; rename one")

@@ -13,8 +13,9 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
+from preheat.fields import PackError
 from preheat.frozen import replace
-from preheat.manifest import FILE_NAME, Manifest, PackError
+from preheat.manifest import FILE_NAME, Manifest
 from preheat.pack import read_pack
 
 TYPE_CHECKING = False

@@ -11,8 +11,8 @@ import http.client
 import time
 from urllib.parse import quote, urlsplit
 
+from preheat.fields import PackError
 from preheat.frozen import Frozen
-from preheat.manifest import PackError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
