@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,8 +16,8 @@ class DeliveryError(ValueError):
     """An event that no subscription filter sends."""
 
 
-def announced(event: Mapping[str, Any]) -> Counter[str]:
-    """How many environments of each function a customer waited for; raises DeliveryError.
+def announced(event: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
+    """Environments that customers waited for and since when, Unix s, by function; raises DeliveryError.
 
     The filter lets through records that say `customer_cold_start`; that is checked again here, so that a filter that is
     too wide cannot make a ping's own cold start send more pings.
@@ -27,13 +26,13 @@ def announced(event: Mapping[str, Any]) -> Counter[str]:
     if (
         body.get("messageType") != "DATA_MESSAGE"
     ):  # CONTROL_MESSAGE: CloudWatch tries whether anybody is there
-        return Counter()
-    environments = {
-        (_function(body, record), str(record.get("environment")))
-        for record in _records(body)
-        if record.get("customer_cold_start") is True and record.get("waited") == "customer"
-    }
-    return Counter(function for function, _ in environments)
+        return {}
+    found: dict[str, dict[str, float]] = {}
+    for written_s, record in _records(body):
+        if record.get("customer_cold_start") is True and record.get("waited") == "customer":
+            environments = found.setdefault(_function(body, record), {})
+            environments[str(record.get("environment"))] = written_s - _init_s(record)
+    return found
 
 
 def _unpack(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,15 +47,23 @@ def _unpack(event: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _records(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The log events that are JSON objects; whatever else a filter let through is passed over."""
+def _records(body: Mapping[str, Any]) -> Iterator[tuple[float, dict[str, Any]]]:
+    """The log events that are JSON objects, and when each was written; what else a filter lets by is left out."""
     for line in body.get("logEvents", ()):
         try:
-            record = json.loads(line["message"])
+            written_s, record = float(line["timestamp"]) / 1000, json.loads(line["message"])
         except (KeyError, TypeError, ValueError):
             continue
         if isinstance(record, dict):
-            yield record
+            yield written_s, record
+
+
+def _init_s(record: Mapping[str, Any]) -> float:
+    """INIT, at whose end the record was written: the customer came at its beginning."""
+    try:
+        return float(record["InitTime"][0]) / 1000
+    except (KeyError, IndexError, TypeError, ValueError):
+        return 0.0
 
 
 def _function(body: Mapping[str, Any], record: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.pings import LambdaPinger
 from warmer.adapters.provisioned import LambdaProvisioner
 from warmer.adapters.targets import Catalogue, Found, parse_targets
+from warmer.adapters.told import DynamoColdStarts
 from warmer.cycle import run_cycle
 from warmer.dry_run import NoPinger, ReadOnlyHistories, ReadOnlyProvisioner
 from warmer.kill_switch import GuardedPinger
@@ -59,6 +60,8 @@ class Environment:
     dry_run: bool
     autoscaling: str
     function: str
+    announces: tuple[Target, ...] = ()
+    """Targets of which a log subscription tells the cold starts (`warmer.burst`)."""
 
     @staticmethod
     def of(variables: Mapping[str, str]) -> Environment:
@@ -67,11 +70,12 @@ class Environment:
             raise ValueError("WARMER_TABLE must name the DynamoDB table of histories, was: ''")
         return Environment(
             table=table,
-            targets=parse_targets(variables.get("WARMER_TARGETS", "")),
+            targets=parse_targets("WARMER_TARGETS", variables.get("WARMER_TARGETS", "")),
             parameter=variables.get("WARMER_SETTINGS", ""),
             dry_run=_truth("WARMER_DRY_RUN", variables.get("WARMER_DRY_RUN", "")),
             autoscaling=_one_of("WARMER_AUTOSCALING", variables.get("WARMER_AUTOSCALING", "move")),
             function=variables.get("AWS_LAMBDA_FUNCTION_NAME", "warmer"),
+            announces=parse_targets("WARMER_ANNOUNCES", variables.get("WARMER_ANNOUNCES", "")),
         )
 
 
@@ -112,16 +116,20 @@ class Warmer:
     def cycle(self, now_s: float, context: Context) -> tuple[Found, list[Outcome]]:
         """Find the targets and look at each that is due."""
         found = self.catalogue.find(now_s)
+        targets, env = [configured.target for configured in found.configured], self.environment
+        told = DynamoColdStarts(self.table, env.table, frozenset(env.announces), keeps=env.dry_run)
         histories = DynamoHistories(
             self.table,
-            self.environment.table,
+            env.table,
             run=context.aws_request_id,
             until_s=time.time() + context.get_remaining_time_in_millis() / 1000,
             due_s=self.due_s,
+            awake=told.awake(targets),
         )
         try:
-            ports = self._ports(histories, now_s)
-            terms = Terms(send_s=self.pinger.rate.per_ping_s)
+            ports = replace(self._ports(histories, now_s), cold_starts=told)
+            # metrics are only a check where the cold starts of every target are told
+            terms = Terms(send_s=self.pinger.rate.per_ping_s, announces=set(targets) <= set(env.announces))
             return found, run_cycle(found.configured, ports, Preheat(), now_s, terms)
         finally:
             histories.release()

@@ -29,7 +29,7 @@ class ColdStartLog(Protocol):
     def read(
         self, since_s: Mapping[Target, float], now_s: float
     ) -> Mapping[Target, tuple[float, ...] | Failed]:
-        """Their instants, oldest first, from each target's instant on; a target without any may be left out."""
+        """Their instants, oldest first, as told since each target's instant; one without any may be left out."""
         ...
 
 

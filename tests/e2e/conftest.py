@@ -58,7 +58,11 @@ class System:
     def tick(self) -> dict[str, Any]:
         """What the schedule does; the warmer's summary of its cycle. Each is TICK_S after the last: a round is due."""
         self.ticks += 1
-        now = datetime.fromtimestamp(self.cloud.now_s() + TICK_S * self.ticks, UTC)
+        return self.tick_at(self.cloud.now_s() + TICK_S * self.ticks)
+
+    def tick_at(self, at_s: float) -> dict[str, Any]:
+        """A cycle of that instant."""
+        now = datetime.fromtimestamp(at_s, UTC)
         payload = json.dumps({"scheduled_time": now.isoformat(timespec="seconds")}).encode()
         answer = self.cloud.client("lambda").invoke(
             FunctionName=self.made.outputs["WarmerFunction"], Payload=payload
@@ -131,6 +135,21 @@ def deployed(built: Path) -> Iterator[System]:
         parameters = {"WarmerState": "DISABLED", "Bursts": "false"}
         made = deployment.deploy(cloud, ROOT / "template.yaml", parameters=parameters)
         yield System(cloud, made, deployment.api_url(cloud, made), deployment.api_key(cloud, made))
+
+
+@pytest.fixture(scope="session")
+def answering(deployed: System) -> System:
+    """The same build once more, with its answers to bursts; its schedule is as good as never."""
+    cloud, template = deployed.cloud, ROOT / "template.yaml"
+    parameters = {"WarmerRate": '"rate(30 days)"'}
+    made = deployment.deploy(
+        cloud,
+        template,
+        stack="answering",
+        parameters=parameters,
+        built=Path(cloud.folder) / "build/template.yaml",
+    )
+    return System(cloud, made, deployment.api_url(cloud, made), deployment.api_key(cloud, made))
 
 
 @pytest.fixture

@@ -142,9 +142,19 @@ def test_only_recommends_log_may_announce_and_only_what_customers_waited_for() -
     assert permission["SourceArn"] == {"Fn::GetAtt": ["RecommendLogs", "Arn"]}
 
 
+def test_the_warmer_is_told_whose_cold_starts_are_announced(branch: tuple[dict[str, str], Template]) -> None:
+    variables = branch[1]["Resources"]["Warmer"]["Properties"]["Environment"]["Variables"]
+    subscriptions = of_type(branch[1], "AWS::Logs::SubscriptionFilter").values()
+    assert [one["LogGroupName"] for one in subscriptions] == [{"Ref": "RecommendLogs"}]
+    assert variables["WARMER_ANNOUNCES"] == "preheat-recommend:live"
+
+
 @pytest.mark.parametrize("parameters", [{"Bursts": "false"}, {"WarmerState": "DISABLED"}])
 def test_bursts_can_be_left_unanswered(parameters: dict[str, str]) -> None:
-    assert not [name for name in translated(**parameters)["Resources"] if name.startswith("Burst")]
+    template = translated(**parameters)
+    assert not [name for name in template["Resources"] if name.startswith("Burst")]
+    variables = template["Resources"]["Warmer"]["Properties"]["Environment"]["Variables"]
+    assert variables["WARMER_ANNOUNCES"] == ""
 
 
 def test_packs_elsewhere_are_named_and_may_be_read() -> None:

@@ -18,7 +18,9 @@ from preheat_tools.bench.stand_in import Response, StandIn
 from tests.warmer.local_lambda import serving
 from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.pings import LambdaPinger
+from warmer.adapters.told import ToldColdStarts
 from warmer.app import Environment, Warmer, scheduled_s, tick
+from warmer.policy.values import Target
 from warmer.settings import SettingError
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -165,6 +167,62 @@ def test_the_switch_turns_it_off_and_on_at_run_time(make: Any, far: StandIn, aws
     assert tick(this, MINUTE_LATER, Context())["reached"] > 0
 
 
+def told(aws: boto3.Session, table: str) -> dict[str, Any]:
+    key = {"target": {"S": "burst#a:live"}}
+    return dict(aws.client("dynamodb").get_item(TableName=table, Key=key).get("Item", {}))
+
+
+def announce(aws: boto3.Session, table: str, at_s: float) -> None:
+    """As the burst handler does."""
+    ToldColdStarts(aws.client("dynamodb"), table).tell(Target("a", "live"), {"e1": at_s}, time.time())
+
+
+def test_an_announced_cold_start_makes_its_target_due_and_is_told_once(
+    make: Any, aws: boto3.Session, table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    this = make(WARMER_ANNOUNCES="a:live")
+    tick(this, EVENT, Context())
+    assert tick(this, MINUTE_LATER, Context("run-2"))["looked_at"] == 0, "neither is due so soon"
+    announce(aws, table, scheduled_s(EVENT) + 61)
+    plans(capsys)
+    summary = tick(this, {"scheduled_time": "2026-11-24T13:52:00Z"}, Context("run-3"))
+    assert plans(capsys).keys() == {"a:live"} and summary["problems"] == {}
+    assert "told" not in told(aws, table)
+    assert tick(this, {"scheduled_time": "2026-11-24T13:52:30Z"}, Context("run-4"))["looked_at"] == 0
+
+
+def test_what_is_announced_of_a_target_that_was_not_said_to_announce_wakes_nobody(
+    make: Any, aws: boto3.Session, table: str
+) -> None:
+    this = make(WARMER_ANNOUNCES="b:live")
+    tick(this, EVENT, Context())
+    announce(aws, table, scheduled_s(EVENT) + 61)
+    assert tick(this, MINUTE_LATER, Context("run-2"))["looked_at"] == 0
+
+
+def test_a_dry_run_leaves_what_is_told_to_the_real_warmer(make: Any, aws: boto3.Session, table: str) -> None:
+    announce(aws, table, scheduled_s(EVENT) - 5)
+    summary = tick(make(WARMER_DRY_RUN="true", WARMER_ANNOUNCES="a:live"), EVENT, Context())
+    assert summary["looked_at"] == 2 and "told" in told(aws, table)
+
+
+@pytest.mark.parametrize(("announces", "read"), [("a:live,b:live", 1), ("a:live", 2), ("", 2)])
+def test_metrics_are_only_a_check_where_every_target_announces(
+    make: Any, aws: boto3.Session, announces: str, read: int
+) -> None:
+    reads: list[set[str]] = []
+
+    def note(**call: Any) -> None:
+        reads.append({query["Id"] for query in call["params"]["MetricDataQueries"]})
+
+    this = make(WARMER_ANNOUNCES=announces)
+    this.demand.client.meta.events.register("provide-client-params.cloudwatch.GetMetricData", note)
+    for minute in (0, 17):
+        instant = datetime.fromtimestamp(scheduled_s(EVENT) + minute * 60, UTC).isoformat()
+        tick(this, {"scheduled_time": instant}, Context(f"run-{minute}"))
+    assert len(reads) == read
+
+
 def test_the_metrics_are_few_and_of_one_dimension(make: Any, capsys: pytest.CaptureFixture[str]) -> None:
     summary = tick(make(AWS_LAMBDA_FUNCTION_NAME="stack-warmer"), EVENT, Context())
     (line,) = (line for line in lines(capsys) if "_aws" in line)
@@ -191,6 +249,7 @@ def test_an_instant_that_is_none_is_refused() -> None:
         ({"WARMER_TABLE": ""}, "WARMER_TABLE must name"),
         ({"WARMER_DRY_RUN": "perhaps"}, "WARMER_DRY_RUN must be true or false, was: 'perhaps'"),
         ({"WARMER_TARGETS": "a"}, "WARMER_TARGETS must list function:alias"),
+        ({"WARMER_ANNOUNCES": "a"}, "WARMER_ANNOUNCES must list function:alias"),
         ({"WARMER_AUTOSCALING": "on"}, "WARMER_AUTOSCALING must be move, leave or off, was: 'on'"),
     ],
 )

@@ -63,11 +63,22 @@ class OncePerMinute:
 
 
 @dataclass
+class Notebook:
+    told: list[tuple[Target, dict[str, float]]] = field(default_factory=list)
+    failure: Failed | None = None
+
+    def tell(self, target: Target, instants_s: Mapping[str, float], now_s: float) -> Failed | None:
+        self.told.append((target, dict(instants_s)))
+        return self.failure
+
+
+@dataclass
 class World:
     wanted: dict[Target, Settings] = field(default_factory=lambda: {LIVE: Settings()})
     held: dict[Target, Failed] = field(default_factory=dict)
     pinger: EchoPinger = field(default_factory=EchoPinger)
     cooldown: OncePerMinute = field(default_factory=OncePerMinute)
+    told: Notebook = field(default_factory=Notebook)
     now_s: float = 1000.0
 
     def settings(self, now_s: float) -> tuple[Mapping[Target, Settings], Mapping[Target, Failed]]:
@@ -75,7 +86,7 @@ class World:
 
     def answer(self, event: Mapping[str, Any], **options: Any) -> list[dict[str, Any]]:
         clock: Callable[[], float] = lambda: self.now_s  # noqa: E731
-        return Burst(self.settings, self.cooldown, self.pinger, clock, **options).answer(event)
+        return Burst(self.settings, self.cooldown, self.told, self.pinger, clock, **options).answer(event)
 
 
 def test_the_real_payload_is_answered_by_a_few_pings() -> None:
@@ -87,7 +98,36 @@ def test_the_real_payload_is_answered_by_a_few_pings() -> None:
 
 
 def test_the_record_that_environments_write_is_the_one_that_is_understood() -> None:
-    assert announced(delivery([record("e1"), record("e2")])) == {"preheat-recommend": 2}
+    heard = announced(delivery([record("e1"), record("e2")]))
+    assert {name: set(environments) for name, environments in heard.items()} == {
+        "preheat-recommend": {"e1", "e2"}
+    }
+
+
+def test_an_announcement_is_of_the_instant_at_which_the_customer_began_to_wait() -> None:
+    (instants,) = announced(EVENT).values()
+    assert instants == {
+        "e1": pytest.approx(1795528200.001 - 0.4981),
+        "e2": pytest.approx(1795528200.002 - 0.4981),
+    }
+
+
+def test_what_was_announced_is_kept_for_the_cycle_each_time_though_pings_cool_down() -> None:
+    world = World()
+    world.answer(delivery([record("e1")]))
+    world.answer(delivery([record("e2")]))
+    assert [(target, set(instants)) for target, instants in world.told.told] == [
+        (LIVE, {"e1"}),
+        (LIVE, {"e2"}),
+    ]
+    assert len(world.pinger.sent) == 1
+
+
+def test_a_table_that_takes_no_announcement_is_reported_and_the_burst_answered() -> None:
+    world = World(told=Notebook(failure=Failed("cold starts of preheat-recommend:live: throttled")))
+    (answer,) = world.answer(EVENT)
+    assert answer["reached"] == 5
+    assert answer["problems"] == ["cold starts of preheat-recommend:live: throttled"]
 
 
 def test_a_cold_start_that_a_ping_waited_for_is_no_announcement() -> None:
@@ -97,7 +137,7 @@ def test_a_cold_start_that_a_ping_waited_for_is_no_announcement() -> None:
 
 
 def test_a_record_delivered_twice_counts_once() -> None:
-    assert announced(delivery([record("e1"), record("e1")])) == {"preheat-recommend": 1}
+    assert len(announced(delivery([record("e1"), record("e1")]))["preheat-recommend"]) == 1
 
 
 def test_the_same_delivery_again_is_harmless_until_the_target_has_cooled_down() -> None:
@@ -133,13 +173,14 @@ def test_the_users_ceiling_holds() -> None:
 )
 def test_what_is_switched_off_stays_off(world: World, reason: str) -> None:
     (answer,) = world.answer(EVENT)
-    assert answer["reason"] == reason and world.pinger.sent == []
+    assert answer["reason"] == reason and world.pinger.sent == [] and world.told.told == []
 
 
 def test_a_dry_run_sends_nothing_and_starts_no_cooling_down() -> None:
     world = World()
     (answer,) = world.answer(EVENT, dry_run=True)
     assert answer["reason"] == "dry_run" and world.pinger.sent == [] and world.cooldown.until_s == {}
+    assert world.told.told == []
 
 
 def test_a_function_that_is_no_target_is_passed_over() -> None:

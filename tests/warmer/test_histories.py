@@ -127,6 +127,27 @@ def test_a_target_that_is_not_due_is_in_neither(runs: Runs) -> None:
     assert leases.held == () and leases.refused == {}
 
 
+def test_a_target_that_something_was_told_of_is_due_whatever_its_next_look_says(runs: Runs) -> None:
+    due_s: dict[Target, float] = {}
+    first = DynamoHistories(runs.client, "histories", "1", 9_999, runs.clock, due_s)
+    first.lease([A, B], NOW_S)
+    for target in (A, B):
+        first.save([target], knowing(1.0), [NOW_S + 300], NOW_S)
+    woken = DynamoHistories(runs.client, "histories", "2", 9_999, runs.clock, due_s, frozenset({A}))
+    assert woken.lease([A, B], NOW_S + 60).held == (A,)
+
+
+def test_a_told_target_is_still_one_runs_at_a_time_and_once_an_instant(runs: Runs) -> None:
+    awake = frozenset({A})
+    first = DynamoHistories(runs.client, "histories", "1", 9_999, runs.clock)
+    first.lease([A], NOW_S)
+    other = DynamoHistories(runs.client, "histories", "2", 9_999, runs.clock, awake=awake)
+    assert other.lease([A], NOW_S + 60).refused == {A: Failed("another run holds it")}
+    first.save([A], knowing(1.0), [NOW_S + 300], NOW_S)
+    again = DynamoHistories(runs.client, "histories", "3", 9_999, runs.clock, awake=awake)
+    assert "duplicate delivery" in again.lease([A], NOW_S).refused[A].reason
+
+
 def test_what_is_known_to_be_not_due_costs_no_write(runs: Runs) -> None:
     due_s: dict[Target, float] = {}
     first = DynamoHistories(runs.client, "histories", "1", 9_999, runs.clock, due_s)

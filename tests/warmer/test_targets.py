@@ -57,7 +57,7 @@ def test_a_tag_may_name_several_aliases(aws: boto3.Session, deploy: Any) -> None
 def test_listed_targets_are_taken_as_they_are(aws: boto3.Session, deploy: Any) -> None:
     deploy("a")
     deploy("b", tags={"preheat": "live"})
-    assert targets(catalogue(aws, parse_targets("a:live")).find(NOW_S)) == {A}
+    assert targets(catalogue(aws, parse_targets("WARMER_TARGETS", "a:live")).find(NOW_S)) == {A}
 
 
 def test_a_bad_setting_holds_its_target_and_no_other(aws: boto3.Session, deploy: Any) -> None:
@@ -125,4 +125,4 @@ def test_facts_are_asked_for_once_an_hour(aws: boto3.Session, deploy: Any) -> No
 @pytest.mark.parametrize("text", ["a", "a:", "a:live:x", "a live", "a:$LATEST"])
 def test_a_list_that_cannot_be_read_says_how_it_is_written(text: str) -> None:
     with pytest.raises(ValueError, match="WARMER_TARGETS must list function:alias"):
-        parse_targets(text)
+        parse_targets("WARMER_TARGETS", text)

@@ -28,11 +28,11 @@ THREADS = 16
 Item = Mapping[str, Any]
 
 TAKE = "SET lease_by = :me, lease_until = :until"
-IF_DUE_AND_FREE = (
+IF_FREE = (
     "(attribute_not_exists(done_s) OR done_s < :now)"
-    " AND (attribute_not_exists(next_look_s) OR next_look_s <= :now)"
     " AND (attribute_not_exists(lease_until) OR lease_until < :wall)"
 )
+IF_DUE_AND_FREE = f"{IF_FREE} AND (attribute_not_exists(next_look_s) OR next_look_s <= :now)"
 KEEP = (
     "SET history = :history, done_s = :now, next_look_s = :look, strikes = :strikes,"
     " paused_until_s = :paused, expires_at = :expires REMOVE lease_by, lease_until"
@@ -56,13 +56,15 @@ class DynamoHistories:
     clock: Callable[[], float] = time.time
     due_s: dict[Target, float] = field(default_factory=dict)
     """When targets are due as far as this process knows; shared between runs, it saves a refused write a cycle."""
+    awake: frozenset[Target] = frozenset()
+    """Targets that are due now, whatever their next look says: something was told of them."""
     _items: dict[Target, Item] = field(default_factory=dict)
     _strikes: dict[Target, Strikes] = field(default_factory=dict)
     _held: set[Target] = field(default_factory=set)
 
     def lease(self, targets: Sequence[Target], now_s: float) -> Leases:
         """Take the due targets that are free, a conditional write each, which brings the item along."""
-        asked = [target for target in targets if self.due_s.get(target, 0.0) <= now_s]
+        asked = [t for t in targets if t in self.awake or self.due_s.get(t, 0.0) <= now_s]
         refused: dict[Target, Failed] = {}
         for target, answer in _each(asked, lambda target: self._take(target, now_s)):
             if isinstance(answer, Failed):
@@ -123,7 +125,7 @@ class DynamoHistories:
                 TableName=self.table,
                 Key=_key(target),
                 UpdateExpression=TAKE,
-                ConditionExpression=IF_DUE_AND_FREE,
+                ConditionExpression=IF_FREE if target in self.awake else IF_DUE_AND_FREE,
                 ExpressionAttributeValues=values,
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -138,7 +140,7 @@ class DynamoHistories:
     def _refusal(self, target: Target, item: Item, now_s: float) -> bool | Failed:
         if _number(item, "done_s") >= now_s:
             return Failed(f"handled at {_number(item, 'done_s'):.3f} already: a duplicate delivery")
-        if _number(item, "next_look_s") > now_s:
+        if target not in self.awake and _number(item, "next_look_s") > now_s:
             self.due_s[target] = _number(item, "next_look_s")
             return False
         return Failed("another run holds it")

@@ -33,12 +33,12 @@ class Found:
     off: tuple[Target, ...] = ()
 
 
-def parse_targets(text: str) -> tuple[Target, ...]:
-    """`function:alias,function:alias`; raises ValueError."""
+def parse_targets(variable: str, text: str) -> tuple[Target, ...]:
+    """`function:alias,function:alias`, the value of `variable`; raises ValueError."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if not _FORM.fullmatch(name):
-            raise ValueError(f"WARMER_TARGETS must list function:alias, separated by commas, has: {name!r}")
+            raise ValueError(f"{variable} must list function:alias, separated by commas, has: {name!r}")
     return tuple(Target(*name.split(":")) for name in dict.fromkeys(names))
 
 
