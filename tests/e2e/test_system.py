@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tritonclient.http as triton
+from preheat.engines import open_session
+from preheat.pack import read_pack
+from tritonclient.utils import InferenceServerException
 
-from tests.e2e.conftest import MODEL, System, corrupted
+from tests.e2e.conftest import MODEL, ROOT, System, corrupted
 
 pytestmark = pytest.mark.cloud
 
@@ -41,6 +46,30 @@ def test_what_the_api_refuses_is_a_problem_document_and_wakes_nobody(system: Sys
         assert (answered, problem["status"]) == (status, status)
         assert says in problem["detail"]
     assert system.environments() == []
+
+
+def test_tritonclient_gets_answers_through_the_api(system: System) -> None:
+    client = triton.InferenceServerClient(system.url.partition("://")[2])
+    key = {"x-api-key": system.key}  # a copy for each call: the client writes into what it is given
+    row = np.zeros((1, 294), dtype=np.float32)
+    row[0, [3, 8]] = 1.0
+    visited = triton.InferInput("visited", row.shape, "FP32")
+    visited.set_data_from_numpy(row, binary_data=False)
+    pack = read_pack(ROOT / "functions/recommend/models" / MODEL)
+    expected = open_session(pack).run({"visited": row})["scores"].numpy()
+    try:
+        assert client.is_server_live(headers=dict(key))
+        assert client.is_server_ready(headers=dict(key))
+        assert client.is_model_ready(MODEL, headers=dict(key))
+        version = client.get_model_metadata(MODEL, headers=dict(key))["versions"][0]
+        wanted = [triton.InferRequestedOutput("scores", binary_data=False)]
+        for asked in ("", version):
+            result = client.infer(MODEL, [visited], outputs=wanted, model_version=asked, headers=dict(key))
+            assert np.allclose(result.as_numpy("scores"), expected, rtol=1e-5)
+        with pytest.raises(InferenceServerException, match="no model 'nobody'"):
+            client.infer("nobody", [visited], headers=dict(key))
+    finally:
+        client.close()
 
 
 def test_a_killed_worker_is_replaced_by_the_next_cycle(system: System) -> None:

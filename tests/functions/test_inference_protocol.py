@@ -7,7 +7,6 @@ import math
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from preheat import inference_protocol
 from preheat.tensor import Tensor
 from tritonclient.utils import InferenceServerException
 
-from .conftest import Context, asking, event, get, infer
+from .conftest import App, Context, asking, event, get, infer
 
 AREAS = 294
 ROW = [0.0] * AREAS
@@ -27,7 +26,7 @@ def question(**changes: Any) -> dict[str, Any]:
     return {"inputs": [{"name": "visited", "shape": [1, AREAS], "datatype": "FP32", "data": ROW} | changes]}
 
 
-def answered(app: ModuleType, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def answered(app: App, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     response = app.handler(event, Context())
     return response["statusCode"], json.loads(response["body"])
 
@@ -35,14 +34,14 @@ def answered(app: ModuleType, event: dict[str, Any]) -> tuple[int, dict[str, Any
 # ---- routes, on events as API Gateway sends them
 
 
-def test_live_ready_and_the_server_itself(app: ModuleType) -> None:
+def test_live_ready_and_the_server_itself(app: App) -> None:
     assert answered(app, event("api_live")) == (200, {"live": True})
     assert answered(app, event("api_ready")) == (200, {"ready": True})
     status, server = answered(app, event("api_v2"))
     assert (status, server["name"], server["extensions"]) == (200, "preheat", [])
 
 
-def test_a_models_metadata_and_readiness_with_and_without_its_version(app: ModuleType) -> None:
+def test_a_models_metadata_and_readiness_with_and_without_its_version(app: App) -> None:
     version = app.HOST["short_form"].manifest.version
     status, metadata = answered(app, event("api_model"))
     assert status == 200
@@ -54,7 +53,7 @@ def test_a_models_metadata_and_readiness_with_and_without_its_version(app: Modul
     assert answered(app, get(f"/v2/models/short_form/versions/{version}/ready"))[1]["ready"]
 
 
-def test_inference_answers_the_tensor_asked_for(app: ModuleType) -> None:
+def test_inference_answers_the_tensor_asked_for(app: App) -> None:
     status, body = answered(app, infer(question() | {"id": "q7", "outputs": [{"name": "scores"}]}))
     assert status == 200
     assert (body["id"], body["model_name"]) == ("q7", "short_form")
@@ -63,17 +62,17 @@ def test_inference_answers_the_tensor_asked_for(app: ModuleType) -> None:
     assert math.isclose(sum(scores["data"]), 1.0, rel_tol=1e-4)
 
 
-def test_data_may_be_nested_and_batched(app: ModuleType) -> None:
+def test_data_may_be_nested_and_batched(app: App) -> None:
     flat = answered(app, infer(question(shape=[2, AREAS], data=ROW + ROW)))
     assert answered(app, infer(question(shape=[2, AREAS], data=[ROW, ROW]))) == flat
     assert flat[1]["outputs"][0]["shape"] == [2, AREAS]
 
 
-def test_the_recorded_requests_are_answered(app: ModuleType) -> None:
+def test_the_recorded_requests_are_answered(app: App) -> None:
     assert answered(app, event("api_infer"))[0] == 200
 
 
-def test_a_function_url_and_an_http_api_with_a_stage_reach_the_same_routes(app: ModuleType) -> None:
+def test_a_function_url_and_an_http_api_with_a_stage_reach_the_same_routes(app: App) -> None:
     url = {"version": "2.0", "rawPath": "/v2/health/live", "requestContext": {"http": {"method": "GET"}}}
     assert answered(app, url) == (200, {"live": True})
     staged = {
@@ -83,7 +82,7 @@ def test_a_function_url_and_an_http_api_with_a_stage_reach_the_same_routes(app: 
     assert answered(app, staged) == (200, {"live": True})
 
 
-def test_a_base_path_of_a_custom_domain_may_come_before(app: ModuleType) -> None:
+def test_a_base_path_of_a_custom_domain_may_come_before(app: App) -> None:
     handler = inference_protocol(app.HOST, prefix="/shop")(lambda event, context: "the handler's")
     assert handler(get("/shop/v2/health/live"), Context())["statusCode"] == 200
     assert handler(get("/shop/recommend/x"), Context()) == "the handler's"
@@ -138,7 +137,7 @@ BAD = [
 
 @pytest.mark.parametrize(("request_event", "status", "field"), BAD)
 def test_bad_input_is_refused_and_reaches_no_model(
-    app: ModuleType, monkeypatch: pytest.MonkeyPatch, request_event: dict[str, Any], status: int, field: str
+    app: App, monkeypatch: pytest.MonkeyPatch, request_event: dict[str, Any], status: int, field: str
 ) -> None:
     reached: list[str] = []
     monkeypatch.setattr(app.HOST, "answer", lambda model, inputs: reached.append(model.name))
@@ -152,7 +151,7 @@ def test_bad_input_is_refused_and_reaches_no_model(
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_an_answer_that_json_has_no_number_for_is_a_500(
-    app: ModuleType, monkeypatch: pytest.MonkeyPatch, value: float
+    app: App, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
     answer = {"scores": Tensor.of([value] * AREAS, "float32", (1, AREAS))}
     monkeypatch.setattr(app.HOST, "answer", lambda model, inputs: answer)
@@ -166,7 +165,7 @@ def test_an_answer_that_json_has_no_number_for_is_a_500(
 
 
 @pytest.fixture(scope="module")
-def url(app: ModuleType) -> Iterator[str]:
+def url(app: App) -> Iterator[str]:
     """An HTTP server that does what API Gateway does: requests into events, answers into responses."""
 
     class Gateway(BaseHTTPRequestHandler):
@@ -218,9 +217,7 @@ def visits(*columns: int) -> Any:
     return tensor
 
 
-def test_tritonclient_sees_the_server_and_its_models(
-    app: ModuleType, client: triton.InferenceServerClient
-) -> None:
+def test_tritonclient_sees_the_server_and_its_models(app: App, client: triton.InferenceServerClient) -> None:
     version = app.HOST["short_form"].manifest.version
     assert client.is_server_live()
     assert client.is_server_ready()
@@ -231,9 +228,7 @@ def test_tritonclient_sees_the_server_and_its_models(
     assert client.get_model_metadata("short_form", version)["versions"] == [version]
 
 
-def test_tritonclient_gets_the_models_own_answer(
-    app: ModuleType, client: triton.InferenceServerClient
-) -> None:
+def test_tritonclient_gets_the_models_own_answer(app: App, client: triton.InferenceServerClient) -> None:
     wanted = [triton.InferRequestedOutput("scores", binary_data=False)]
     result = client.infer("short_form", [visits(3, 8)], outputs=wanted, request_id="r1")
     row = np.zeros((1, AREAS), dtype=np.float32)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from .conftest import Context, asking, event, get
+from .conftest import App, Context, asking, event, get
 
 
-def answered(app: ModuleType, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def answered(app: App, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     response = app.handler(event, Context())
     return response["statusCode"], json.loads(response["body"])
 
 
-def test_visits_lead_to_titles_with_scores(app: ModuleType) -> None:
+def test_visits_lead_to_titles_with_scores(app: App) -> None:
     status, body = answered(app, asking({"visited": [1008, 1034], "k": 3}))
     assert status == 200
     scores = [item["score"] for item in body["recommendations"]]
@@ -29,27 +28,27 @@ def test_visits_lead_to_titles_with_scores(app: ModuleType) -> None:
     assert body["version"] == app.HOST["short_form"].manifest.version
 
 
-def test_an_area_may_be_named_by_id_or_title(app: ModuleType) -> None:
+def test_an_area_may_be_named_by_id_or_title(app: App) -> None:
     by_id = answered(app, asking({"visited": [1008]}))
     assert answered(app, asking({"visited": ["free downloads"]})) == by_id
     assert by_id[0] == 200
 
 
-def test_a_new_user_has_visited_nothing(app: ModuleType) -> None:
+def test_a_new_user_has_visited_nothing(app: App) -> None:
     status, body = answered(app, asking({"visited": []}))
     assert (status, len(body["recommendations"])) == (200, 5)
 
 
-def test_a_body_may_come_in_base64(app: ModuleType) -> None:
+def test_a_body_may_come_in_base64(app: App) -> None:
     text = base64.b64encode(b'{"visited": [1008]}').decode()
     assert answered(app, asking(text, isBase64Encoded=True)) == answered(app, asking({"visited": [1008]}))
 
 
-def test_the_recorded_request_is_answered(app: ModuleType) -> None:
+def test_the_recorded_request_is_answered(app: App) -> None:
     assert answered(app, event("api_recommend"))[0] == 200
 
 
-def test_the_models_are_listed_with_level_and_version(app: ModuleType) -> None:
+def test_the_models_are_listed_with_level_and_version(app: App) -> None:
     status, body = answered(app, event("api_models"))
     listed = {model["name"]: model for model in body["models"]}
     assert status == 200
@@ -89,7 +88,7 @@ BAD = [
 
 @pytest.mark.parametrize(("request_event", "status", "field"), BAD)
 def test_bad_input_is_refused_and_reaches_no_model(
-    app: ModuleType, monkeypatch: pytest.MonkeyPatch, request_event: dict[str, Any], status: int, field: str
+    app: App, monkeypatch: pytest.MonkeyPatch, request_event: dict[str, Any], status: int, field: str
 ) -> None:
     reached: list[str] = []
     monkeypatch.setattr(app.HOST, "answer", lambda model, inputs: reached.append(model.name))

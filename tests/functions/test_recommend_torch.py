@@ -10,34 +10,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT, asking, event, get, infer
+from .conftest import TORCH_MODELS, asking, below_torch, event, get, infer
 
 pytestmark = pytest.mark.torch
-
-MODELS = ("short_form", "trending")
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the image holds; the weights are drawn, since what they have learnt is no matter here."""
-    import torch
-    from preheat_tools.models import networks
-    from preheat_tools.pack.torch_source import write_weights
-
-    folder = tmp_path_factory.mktemp("torch")
-    torch.manual_seed(1)
-    (folder / "weights").mkdir()
-    for name in MODELS:
-        module = getattr(networks, name)()
-        for parameter in module.parameters():
-            torch.nn.init.normal_(parameter)
-        write_weights(module, folder / "weights" / f"{name}.safetensors")
-    make = [sys.executable, "-m", "preheat_tools.models.torch_packs"]
-    subprocess.run([*make, "--weights", folder / "weights", "--out", folder / "packs"], cwd=ROOT, check=True)
-    into = folder / "package"
-    package = ["make", "-s", "package", f"INTO={into}", f"PACKS={folder / 'packs'}"]
-    subprocess.run(package, cwd=ROOT / "functions/recommend_torch", check=True)
-    return into
 
 
 def answers(package: Path, *events: Any) -> list[dict[str, Any]]:
@@ -69,22 +44,12 @@ for line in sys.stdin:
     return [json.loads(line[8:]) for line in done.stdout.splitlines() if line.startswith("#answer ")]
 
 
-def below_torch(request: dict[str, Any]) -> dict[str, Any]:
-    """The request as the API's route /torch/{proxy+} hands it over."""
-    path = request["path"]
-    return request | {
-        "path": f"/torch{path}",
-        "resource": "/torch/{proxy+}",
-        "pathParameters": {"proxy": path.lstrip("/")},
-    }
-
-
-def test_it_keeps_the_contract_of_recommend(package: Path) -> None:
+def test_it_keeps_the_contract_of_recommend(torch_package: Path) -> None:
     ping = event("warmup_ping")
     ping["preheat"] |= {"release_at_ms": 0, "models": {"short_form": "HOT"}}
     question = {"visited": [1008, 1034], "k": 3}
     pinged, asked, models, wrong, unknown = answers(
-        package,
+        torch_package,
         ping,
         below_torch(asking(question)),
         below_torch(get("/models")),
@@ -95,31 +60,31 @@ def test_it_keeps_the_contract_of_recommend(package: Path) -> None:
     body = json.loads(asked["body"])
     assert asked["statusCode"] == 200 and len(body["recommendations"]) == 3
     assert not {one["id"] for one in body["recommendations"]} & set(question["visited"])
-    assert {one["name"] for one in json.loads(models["body"])["models"]} == set(MODELS)
+    assert {one["name"] for one in json.loads(models["body"])["models"]} == set(TORCH_MODELS)
     assert wrong["statusCode"] == 422 and unknown["statusCode"] == 404
 
 
-def test_it_answers_the_inference_protocol_with_the_golden_answer(package: Path) -> None:
+def test_it_answers_the_inference_protocol_with_the_golden_answer(torch_package: Path) -> None:
     import numpy as np
 
-    golden = np.load(package / "models/short_form/golden.npz")
+    golden = np.load(torch_package / "models/short_form/golden.npz")
     visited, expected = golden["0.in.visited"], golden["0.out.scores"]
     tensor = {"name": "visited", "datatype": "FP32", "shape": list(visited.shape), "data": visited.tolist()}
     metadata, inferred = answers(
-        package, below_torch(get("/v2/models/short_form")), below_torch(infer({"inputs": [tensor]}))
+        torch_package, below_torch(get("/v2/models/short_form")), below_torch(infer({"inputs": [tensor]}))
     )
     assert json.loads(metadata["body"])["platform"] == "torch_fp32"
     (output,) = json.loads(inferred["body"])["outputs"]
     np.testing.assert_allclose(np.ravel(output["data"]), expected.ravel(), rtol=1e-4, atol=1e-7)
 
 
-def test_a_weight_that_was_changed_is_never_served(package: Path) -> None:
-    weights = package / "models/short_form/weights.safetensors"
+def test_a_weight_that_was_changed_is_never_served(torch_package: Path) -> None:
+    weights = torch_package / "models/short_form/weights.safetensors"
     sound = weights.read_bytes()
     weights.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
     try:
         refused, other = answers(
-            package,
+            torch_package,
             below_torch(asking({"visited": [1008]})),
             below_torch(asking({"visited": [1008]}, model="trending")),
         )
@@ -129,6 +94,6 @@ def test_a_weight_that_was_changed_is_never_served(package: Path) -> None:
     assert other["statusCode"] == 200
 
 
-def test_no_pack_holds_a_pickle(package: Path) -> None:
-    kinds = {file.suffix for file in (package / "models").rglob("*") if file.is_file()}
+def test_no_pack_holds_a_pickle(torch_package: Path) -> None:
+    kinds = {file.suffix for file in (torch_package / "models").rglob("*") if file.is_file()}
     assert kinds <= {".json", ".safetensors", ".npz"}

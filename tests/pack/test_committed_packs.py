@@ -4,11 +4,17 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
+from preheat.engines import open_session
 from preheat.golden import difference, read_golden
 from preheat.pack import check_files, pack_folders, read_pack
 from preheat.tensor import Tensor
+from preheat_tools.models.evaluation import Questions, Scores, all_but_one, evaluate, popularity
+from preheat_tools.models.msweb import WebData, read_web_data
 
-MODELS = Path(__file__).parents[2] / "functions/recommend/models"
+ROOT = Path(__file__).parents[2]
+MODELS = ROOT / "functions/recommend/models"
+TEST_USERS = 1000
+"""Of the 5,000: enough to tell a model that learnt something, in seconds."""
 PACKS = [pytest.param(folder, id=Path(folder).name) for folder in pack_folders(MODELS)]
 
 
@@ -33,3 +39,38 @@ def test_all_recommenders_have_one_contract(folder: str) -> None:
     assert [(spec.name, spec.type, spec.shape) for spec in manifest.outputs] == [
         ("scores", "float32", ("batch", 294))
     ]
+
+
+@pytest.fixture(scope="module")
+def web() -> WebData:
+    return read_web_data(ROOT / "data/msweb")
+
+
+@pytest.fixture(scope="module")
+def questions(web: WebData) -> Questions:
+    return all_but_one(web.test[:TEST_USERS])
+
+
+def recall(folder: str, questions: Questions) -> float:
+    """Recall@10 of a pack as the runtime opens it."""
+    session = open_session(read_pack(folder))
+
+    def score(given: Scores) -> Scores:
+        answer: Scores = session.run({"visited": given})["scores"].numpy()
+        return answer
+
+    found = evaluate(score, questions).recall_at_10
+    session.close()
+    return found
+
+
+@pytest.mark.parametrize("folder", [pack for pack in PACKS if pack.id != "trending"])
+def test_a_recommender_finds_hidden_visits_that_popularity_does_not(
+    folder: str, web: WebData, questions: Questions
+) -> None:
+    assert recall(folder, questions) > evaluate(popularity(web.training), questions).recall_at_10
+
+
+def test_trending_is_popularity_itself(web: WebData, questions: Questions) -> None:
+    baseline = evaluate(popularity(web.training), questions).recall_at_10
+    assert recall(str(MODELS / "trending"), questions) == pytest.approx(baseline, abs=1.0)
