@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from warmer.policy.outcomes import Outcome
@@ -18,12 +20,14 @@ from warmer.policy.values import (
     Reason,
     Round,
     RoundReport,
+    Sighting,
     Target,
     Terms,
 )
-from warmer.ports import Ports
+from warmer.ports import Pinger, Ports
 
 H = TypeVar("H")
+T = TypeVar("T")
 RETRY_S = 60.0
 """A target whose cycle failed is looked at again after this long."""
 
@@ -79,22 +83,23 @@ def _alone(
 class _Decided(Generic[H]):
     batch: Batch[H]
     plans: Plans
-    problems: Mapping[Target, tuple[str, ...]]
+    facts: Facts
 
 
 def _decide(batch: Batch[H], ports: Ports[H], policy: Policy[H], terms: Terms) -> _Decided[H]:
     facts = _read(batch, policy.look(batch, terms), ports)
-    problems: dict[Target, tuple[str, ...]] = {}
-    for kind, answers in (
-        ("demand", facts.demand),
-        ("capacity", facts.capacity),
-        ("cold starts", facts.announced),
-    ):
-        for target, answer in answers.items():
-            if isinstance(answer, Failed):
-                problems[target] = (*problems.get(target, ()), f"{kind}: {answer.reason}")
-    batch = replace(batch, history=policy.absorb(batch, facts), unread=frozenset(problems))
-    return _Decided(batch, policy.plan(batch, terms), problems)
+    batch = _knowing(batch, facts, policy)
+    return _Decided(batch, policy.plan(batch, terms), facts)
+
+
+def _knowing(batch: Batch[H], facts: Facts, policy: Policy[H]) -> Batch[H]:
+    unread = frozenset(
+        target
+        for answers in (facts.demand, facts.capacity, facts.announced)
+        for target, answer in answers.items()
+        if isinstance(answer, Failed)
+    )
+    return replace(batch, history=policy.absorb(batch, facts), unread=unread)
 
 
 def _read(batch: Batch[H], looks: Looks, ports: Ports[H]) -> Facts:
@@ -119,31 +124,78 @@ def _read(batch: Batch[H], looks: Looks, ports: Ports[H]) -> Facts:
 
 
 def _carry_out(decided: _Decided[H], ports: Ports[H], policy: Policy[H]) -> Mapping[Target, Outcome]:
-    batch, plans, now_s = decided.batch, decided.plans, decided.batch.now_s
-    targets = batch.targets
+    """Act and remember; what raises becomes a Failed of the target that has it."""
+    done = _act(decided, ports)
+    unsaved = _remember(decided, done, ports, policy)
+    return {
+        target: _outcome(decided, row, done, unsaved.get(target))
+        for row, target in enumerate(decided.batch.targets)
+    }
+
+
+def _act(decided: _Decided[H], ports: Ports[H]) -> Facts:
+    batch, plans = decided.batch, decided.plans
     provisioned: dict[Target, Capacity | Failed] = {}
     for row in (plans.provisioned >= 0).nonzero()[0].tolist():
-        provisioned[targets[row]] = ports.provisioner.request(targets[row], int(plans.provisioned[row]))
-    rounds = {targets[row]: _round(batch, plans, row) for row in plans.pings.nonzero()[0].tolist()}
-    reports = ports.pinger.send(list(rounds.values())) if rounds else {}
-    done = Facts(at_s=now_s, rounds=rounds, reports=reports, provisioned=provisioned)
-    history = policy.absorb(batch, done)
-    unsaved = ports.histories.save(targets, history, plans.next_look_s.tolist(), now_s)
-    outcomes: dict[Target, Outcome] = {}
-    for row, target in enumerate(targets):
-        report, granted = reports.get(target), provisioned.get(target)
-        problems = [*decided.problems.get(target, ())]
-        if target in rounds and report is None:
-            problems.append("pings: no report")
-        for kind, answer in (
-            ("pings", report),
-            ("provisioned concurrency", granted),
-            ("history", unsaved.get(target)),
-        ):
-            if isinstance(answer, Failed):
-                problems.append(f"{kind}: {answer.reason}")
-        outcomes[target] = _outcome(decided, row, report, granted is not None, tuple(problems))
-    return outcomes
+        target, wanted = batch.targets[row], int(plans.provisioned[row])
+        provisioned[target] = _or_failed(partial(ports.provisioner.request, target, wanted))
+    rounds = {batch.targets[row]: _round(batch, plans, row) for row in plans.pings.nonzero()[0].tolist()}
+    reports = _send(list(rounds.values()), ports.pinger) if rounds else {}
+    return Facts(at_s=batch.now_s, rounds=rounds, reports=reports, provisioned=provisioned)
+
+
+def _send(rounds: Sequence[Round], pinger: Pinger) -> Mapping[Target, RoundReport | Failed]:
+    """All rounds at once; where that raises, each by itself."""
+    sent = _or_failed(partial(pinger.send, rounds))
+    if not isinstance(sent, Failed):
+        return sent
+    if len(rounds) == 1:
+        return {rounds[0].target: sent}
+    return {target: report for one in rounds for target, report in _send([one], pinger).items()}
+
+
+def _remember(
+    decided: _Decided[H], done: Facts, ports: Ports[H], policy: Policy[H]
+) -> Mapping[Target, Failed]:
+    """Keep what was learned; where that raises for all at once, for each target by itself."""
+
+    def keep(batch: Batch[H], looks_s: Sequence[float]) -> Mapping[Target, Failed]:
+        return ports.histories.save(batch.targets, policy.absorb(batch, done), looks_s, batch.now_s)
+
+    def keep_one(configured: Configured, look_s: float) -> Mapping[Target, Failed]:
+        loaded = ports.histories.load([configured.target])
+        batch = Batch([configured], loaded.history, decided.batch.now_s)
+        own = _knowing(batch, _of(decided.facts, configured.target), policy)
+        return ports.histories.save(
+            batch.targets, policy.absorb(own, _of(done, configured.target)), [look_s], batch.now_s
+        )
+
+    batch, looks_s = decided.batch, decided.plans.next_look_s.tolist()
+    kept = _or_failed(partial(keep, batch, looks_s))
+    if not isinstance(kept, Failed):
+        return kept
+    unsaved: dict[Target, Failed] = {}
+    for configured, look_s in zip(batch.configured, looks_s, strict=True):
+        alone = _or_failed(partial(keep_one, configured, look_s))
+        unsaved |= {configured.target: alone} if isinstance(alone, Failed) else alone
+    return unsaved
+
+
+def _or_failed(work: Callable[[], T]) -> T | Failed:
+    try:
+        return work()
+    except Exception as error:
+        return Failed(f"{type(error).__name__}: {error}")
+
+
+def _of(facts: Facts, target: Target) -> Facts:
+    """The facts of one target."""
+    named = {
+        field.name: {t: fact for t, fact in getattr(facts, field.name).items() if t == target}
+        for field in fields(facts)
+        if field.name != "at_s"
+    }
+    return Facts(at_s=facts.at_s, **named)
 
 
 def _round(batch: Batch[H], plans: Plans, row: int) -> Round:
@@ -156,29 +208,52 @@ def _round(batch: Batch[H], plans: Plans, row: int) -> Round:
     )
 
 
-def _outcome(
-    decided: _Decided[H],
-    row: int,
-    report: RoundReport | Failed | None,
-    provisioning: bool,
-    problems: tuple[str, ...],
-) -> Outcome:
-    plans = decided.plans
+def _outcome(decided: _Decided[H], row: int, done: Facts, unsaved: Failed | None) -> Outcome:
+    plans, target = decided.plans, decided.batch.targets[row]
+    report, granted = done.reports.get(target), done.provisioned.get(target)
+    capacity = granted or decided.facts.capacity.get(target)
     sightings = report.sightings if isinstance(report, RoundReport) else ()
     return Outcome(
-        target=decided.batch.configured[row].target,
+        target=target,
         at_s=decided.batch.now_s,
         reason=plans.reason[row],
         pings=int(plans.pings[row]),
         hold_s=float(plans.hold_s[row]),
         reached=len(sightings),
         made=sum(sighting.cold for sighting in sightings),
-        provisioned=int(plans.provisioned[row]) if provisioning else None,
+        unsound=tuple(sorted(_unsound(sightings))),
+        provisioned=int(plans.provisioned[row]) if granted is not None else None,
+        said=capacity.said if isinstance(capacity, Capacity) else "",
         expected=plans.expected(row),
         basis=plans.basis[row],
         next_look_s=float(plans.next_look_s[row]),
-        problems=problems,
+        problems=tuple(_problems(decided.facts, done, target, unsaved)),
     )
+
+
+def _problems(facts: Facts, done: Facts, target: Target, unsaved: Failed | None) -> Iterator[str]:
+    if target in done.rounds and target not in done.reports:
+        yield "pings: no report"
+    for kind, answer in (
+        ("demand", facts.demand.get(target)),
+        ("capacity", facts.capacity.get(target)),
+        ("cold starts", facts.announced.get(target)),
+        ("pings", done.reports.get(target)),
+        ("provisioned concurrency", done.provisioned.get(target)),
+        ("history", unsaved),
+    ):
+        if isinstance(answer, Failed):
+            yield f"{kind}: {answer.reason}"
+        elif isinstance(answer, Capacity) and answer.status == "FAILED":
+            yield f"{kind}: {answer.said}"
+        elif isinstance(answer, RoundReport):
+            for name, count in sorted(_unsound(answer.sightings).items()):
+                yield f"{name} is unsound in {count} of {len(answer.sightings)} environments"
+
+
+def _unsound(sightings: Sequence[Sighting]) -> Counter[str]:
+    """In how many environments each model is in quarantine."""
+    return Counter(name for sighting in sightings for name in sighting.unsound)
 
 
 def _held(target: Target, now_s: float, why: Failed) -> Outcome:

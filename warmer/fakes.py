@@ -66,6 +66,8 @@ class EchoPinger:
 
     warm: dict[Target, int] = field(default_factory=dict)
     failures: dict[Target, Failed] = field(default_factory=dict)
+    unsound: dict[Target, tuple[str, ...]] = field(default_factory=dict)
+    """Models in quarantine in every environment of a target."""
     sent: list[Round] = field(default_factory=list)
 
     def send(self, rounds: Sequence[Round]) -> Mapping[Target, RoundReport | Failed]:
@@ -84,6 +86,7 @@ class EchoPinger:
                 idle_s=60.0,
                 requests=0,
                 init_s=3.0,
+                unsound=self.unsound.get(round_.target, ()),
             )
             for i in range(round_.environments)
         )

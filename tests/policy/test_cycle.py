@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -13,7 +14,18 @@ from warmer.fakes import EchoPinger, InstantProvisioner, MemoryStore, ScriptedDe
 from warmer.policy.history import VERSION, History
 from warmer.policy.plans import Batch, Plans
 from warmer.policy.preheat import Preheat
-from warmer.policy.values import Configured, Demand, Failed, Reason, Target, Terms
+from warmer.policy.values import (
+    Capacity,
+    Configured,
+    Demand,
+    Facts,
+    Failed,
+    Reason,
+    Round,
+    RoundReport,
+    Target,
+    Terms,
+)
 from warmer.ports import Ports
 
 NOW_S = 1_700_000_000.0
@@ -157,3 +169,102 @@ def test_no_round_is_larger_than_the_ceiling(ceiling: int) -> None:
     limited = replace(BOTH[0], objective=replace(BOTH[0].objective, ceiling=ceiling))
     run_cycle([limited], world.ports(), Preheat(), NOW_S)
     assert sum(r.environments for r in world.pinger.sent) == ceiling
+
+
+def test_provisioned_concurrency_that_failed_is_a_problem_with_lambdas_reason() -> None:
+    failed = Capacity(requested=4, allocated=1, status="FAILED", status_reason="FUNCTION_ERROR_INIT_FAILURE")
+    world = World(provisioner=InstantProvisioner({A: failed}))
+    world.store.rows[A] = provisioned_history(4, busy=2.0)
+    (outcome,) = run_cycle(BOTH[:1], world.ports(), Preheat(), NOW_S)
+    assert outcome.said == "FAILED: FUNCTION_ERROR_INIT_FAILURE" == outcome.to_record()["said"]
+    assert outcome.problems == ("capacity: FAILED: FUNCTION_ERROR_INIT_FAILURE",)
+    assert History.stack([world.store.rows[A]])["provisioned"].tolist() == [1], "only what was given counts"
+
+
+def test_why_provisioned_concurrency_is_less_than_was_asked_for_is_said_and_no_problem() -> None:
+    bounded = Capacity(requested=2, allocated=2, status="READY", status_reason="4 were wanted, bounded by 2")
+    world = World(provisioner=InstantProvisioner({A: bounded}))
+    world.store.rows[A] = provisioned_history(2, busy=3.0)
+    (outcome,) = run_cycle(BOTH[:1], world.ports(), Preheat(), NOW_S)
+    assert outcome.said == "READY: 4 were wanted, bounded by 2" and outcome.problems == ()
+
+
+def provisioned_history(count: int, busy: float) -> bytes:
+    """A row whose target has so much provisioned concurrency; 2 erlangs are worth one, 3 are worth two."""
+    history = History.blank(1)
+    history.columns["provisioned"], history.columns["busy"] = count, busy
+    history.columns["first_s"] = history.columns["folded_s"] = NOW_S - 86_400
+    history.columns["demand_s"], history.columns["watermark_s"] = NOW_S - 120, NOW_S - 60
+    return history.rows()[0]
+
+
+def test_models_in_quarantine_are_a_problem_of_their_target() -> None:
+    world = World(demand=ScriptedDemand({A: busy(4), B: busy(4)}))
+    world.pinger.unsound[A] = ("premium",)
+    outcomes = {o.target: o for o in run_cycle(BOTH, world.ports(), Preheat(), NOW_S)}
+    count = outcomes[A].reached
+    assert outcomes[A].unsound == ("premium",) and outcomes[A].to_record()["unsound"] == ["premium"]
+    assert outcomes[A].problems == (f"premium is unsound in {count} of {count} environments",)
+    assert outcomes[B].unsound == outcomes[B].problems == ()
+
+
+class RaisingPinger(EchoPinger):
+    """A bug of the sender's that one target's round meets."""
+
+    def send(self, rounds: Sequence[Round]) -> Mapping[Target, RoundReport | Failed]:
+        if any(one.target == A for one in rounds):
+            raise ZeroDivisionError("a bug")
+        return EchoPinger.send(self, rounds)
+
+
+class RaisingProvisioner(InstantProvisioner):
+    def request(self, target: Target, environments: int) -> Capacity | Failed:
+        if target == A:
+            raise ZeroDivisionError("a bug")
+        return InstantProvisioner.request(self, target, environments)
+
+
+@dataclass(frozen=True)
+class ForgetsRounds(Preheat):
+    """Raises over what one target's round found."""
+
+    def absorb(self, batch: Batch[History], facts: Facts) -> History:
+        if A in facts.reports:
+            raise ZeroDivisionError("a bug")
+        return Preheat.absorb(self, batch, facts)
+
+
+class RaisingStore(MemoryStore[History]):
+    def save(
+        self, targets: Sequence[Target], history: History, next_look_s: Sequence[float], now_s: float
+    ) -> Mapping[Target, Failed]:
+        if A in targets:
+            raise ZeroDivisionError("a bug")
+        return MemoryStore.save(self, targets, history, next_look_s, now_s)
+
+
+@pytest.mark.parametrize(
+    ("world", "policy", "problem"),
+    [
+        pytest.param(World(pinger=RaisingPinger()), Preheat(), "pings", id="the-sender"),
+        pytest.param(World(), ForgetsRounds(), "history", id="the-memory"),
+        pytest.param(World(store=RaisingStore(History.stack)), Preheat(), "history", id="the-store"),
+        pytest.param(
+            World(provisioner=RaisingProvisioner()), Preheat(), "provisioned concurrency", id="provisioning"
+        ),
+    ],
+)
+def test_what_raises_while_plans_are_carried_out_stays_with_its_target(
+    world: World, policy: Preheat, problem: str
+) -> None:
+    world.demand = ScriptedDemand({A: steady(), B: steady()})
+    outcomes = {o.target: o for o in run_cycle(BOTH, world.ports(), policy, NOW_S)}
+    assert outcomes[A].problems == (f"{problem}: ZeroDivisionError: a bug",)
+    assert outcomes[B].problems == () and outcomes[B].reached > 0 and outcomes[B].provisioned
+    assert History.stack([world.store.rows[B]])["reached"].tolist() == [outcomes[B].reached]
+    assert History.stack([world.store.rows[B]])["demand_s"][0] > 0
+
+
+def steady() -> Demand:
+    """Three busy at every second: two of them past break-even."""
+    return replace(busy(3), invocations=(60,) * 60, duration_s=3.0)

@@ -34,7 +34,7 @@ def absorb(batch: Batch[History], facts: Facts) -> History:
     for answers in (facts.capacity, facts.provisioned):
         for target, capacity in answers.items():
             if isinstance(capacity, Capacity):
-                columns["provisioned"][number[target]] = capacity.requested
+                columns["provisioned"][number[target]] = capacity.counted
                 columns["settling"][number[target]] = capacity.status == "IN_PROGRESS"
     for target, demand in facts.demand.items():
         if isinstance(demand, Demand):

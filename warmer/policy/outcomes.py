@@ -20,8 +20,12 @@ class Outcome:
     hold_s: float = 0.0
     reached: int = 0
     made: int = 0
+    unsound: tuple[str, ...] = ()
+    """Models in quarantine in any of the environments reached."""
     provisioned: int | None = None
     """Provisioned concurrency asked for in this cycle; None where it was left alone."""
+    said: str = ""
+    """Its status and why, in the words of Lambda or of what asked; empty where it was not looked at."""
     expected: Expected | None = None
     """Until the next look, with the plan and without; None where nothing could be planned."""
     basis: str = ""
@@ -40,7 +44,9 @@ class Outcome:
             "hold_ms": round(self.hold_s * 1000, 1),
             "reached": self.reached,
             "made": self.made,
+            "unsound": list(self.unsound),
             "provisioned": self.provisioned,
+            "said": self.said,
             **{name: float(f"{value:.6g}") for name, value in expected.items()},
             "basis": self.basis,
             "next_look_s": round(self.next_look_s, 3),

@@ -71,6 +71,16 @@ class Capacity:
     account_headroom: int = 900
     """Concurrency of the account that nobody has reserved, less the 100 that must stay so."""
 
+    @property
+    def counted(self) -> int:
+        """What there is or is coming: of a request that failed, only what it was given."""
+        return self.allocated if self.status == "FAILED" else self.requested
+
+    @property
+    def said(self) -> str:
+        """The status, and the reason where one was given."""
+        return f"{self.status}: {self.status_reason}" if self.status_reason else self.status
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
