@@ -60,6 +60,13 @@ class GoldenSpec(Frozen):
     atol: float
 
 
+class LaidOut(Frozen):
+    """A second graph, laid out for one family of CPUs (`preheat.engines.cpu`); others run the portable one."""
+
+    family: str
+    graph: str
+
+
 class Measured(Frozen):
     """Times on the machine that built the pack, in ms; an environment learns its own."""
 
@@ -96,12 +103,15 @@ class Manifest(Frozen):
     """Entries of the engine's session configuration."""
     measured: Measured = Measured()
     built_with: Mapping[str, str] = MappingProxyType({})
+    cpu: LaidOut | None = None
 
     def to_json(self) -> str:
         """The text of `manifest.json`."""
         import json
 
         body = {"format": FORMAT} | _plain(self)
+        if self.cpu is None:
+            del body["cpu"]
         return json.dumps(body, indent=2) + "\n"
 
     @staticmethod
@@ -136,6 +146,7 @@ class Manifest(Frozen):
             session=read.strings("session"),
             measured=_measured(read.object("measured", {})),
             built_with=read.strings("built_with"),
+            cpu=_laid_out(read.object("cpu")) if "cpu" in read.body else None,
         )
         read.no_more()
         _check(manifest, where)
@@ -193,6 +204,12 @@ def _golden(item: Fields) -> GoldenSpec:
     return spec
 
 
+def _laid_out(item: Fields) -> LaidOut:
+    found = LaidOut(family=item.get("family", str), graph=item.get("graph", str))
+    item.no_more()
+    return found
+
+
 def _measured(item: Fields) -> Measured:
     measured = Measured(
         machine=item.get("machine", str, ""),
@@ -217,7 +234,8 @@ def _check(manifest: Manifest, where: str) -> None:
     for name in manifest.files:
         if os.path.basename(name) != name or name in ("", ".", "..", FILE_NAME):
             raise PackError(f"{where}: files must lie in the pack's own folder, was: {name!r}")
-    for field, name in (("graph", manifest.graph), ("golden.file", manifest.golden.file)):
+    named = [("graph", manifest.graph), ("golden.file", manifest.golden.file)]
+    for field, name in named + ([("cpu.graph", manifest.cpu.graph)] if manifest.cpu else []):
         if name not in manifest.files:
             raise PackError(f"{where}: {field} must be one of {sorted(manifest.files)}, was: {name!r}")
     if not manifest.inputs or not manifest.outputs:

@@ -107,10 +107,11 @@ def by_size(pack: Pack) -> tuple[list[str], list[str]]:
 
     torch's weights have a header that is parsed.
     """
-    files, graph = pack.manifest.files, pack.manifest.graph
+    files, laid_out = pack.manifest.files, pack.manifest.cpu
+    graphs = (pack.manifest.graph, laid_out.graph if laid_out else "")
     if pack.manifest.engine != "onnxruntime":
         return list(files), []
-    large = [name for name, entry in files.items() if entry.bytes > LARGE_BYTES and name != graph]
+    large = [name for name, entry in files.items() if entry.bytes > LARGE_BYTES and name not in graphs]
     return [name for name in files if name not in large], large
 
 

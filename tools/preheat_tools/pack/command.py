@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from preheat.engines import EngineError
+from preheat.engines.cpu import FAMILIES, this_machine_is
 from preheat.fields import PackError
 from preheat.manifest import is_model_name
 
@@ -57,6 +59,13 @@ class Request:
 @click.option(
     "--engine", type=click.Choice(["onnxruntime", "torch"]), default="onnxruntime", show_default=True
 )
+@click.option(
+    "--cpu",
+    metavar="FAMILY",
+    type=click.Choice(FAMILIES),
+    help="A second graph, laid out for this machine's CPU, which must be of FAMILY: "
+    f"{', '.join(FAMILIES)}. Others run the portable one.",
+)
 @click.option("--opset", type=click.IntRange(7, 26), help="Version of ONNX's operators.")
 @click.option("--priority", type=int, default=0, show_default=True, help="The higher is loaded first.")
 @click.option("--required", is_flag=True, help="An environment without this model is worth nothing.")
@@ -74,6 +83,7 @@ def pack(
     rtol: float,
     atol: float,
     precision: str,
+    cpu: str | None,
     priority: int,
     required: bool,
     report_file: Path | None,
@@ -99,6 +109,10 @@ def pack(
             return
         if source is None:
             raise click.UsageError("give a SOURCE to pack, or --verify or --explain with a pack")
+        if cpu:
+            if rest["engine"] == "torch":
+                raise click.UsageError("--cpu lays out graphs of onnxruntime: not with --engine torch")
+            this_machine_is(cpu)
         name = name or _name_of(source)
         request = Request(source=source, name=name, out=out or Path(name), **rest)
         with tempfile.TemporaryDirectory() as scratch:
@@ -111,12 +125,15 @@ def pack(
                 precision=precision,
                 priority=priority,
                 required=required,
+                cpu=cpu or "",
             )
             packed = _write(request, order, opened, module)
             _tell(packed, request.out)
+            if cpu and packed.manifest.cpu is None:
+                click.echo(f"nothing in {name} is laid out by the CPU: it has no second graph for {cpu}")
             if report_file:
                 _report(packed, request, opened, report_file)
-    except (SourceError, PackError, MeasureError) as error:
+    except (SourceError, PackError, MeasureError, EngineError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -45,9 +45,15 @@ def _graph(pack: Pack) -> str:
     kinds = Counter(node.op_type for node in model.graph.node)
     outside = [tensor for tensor in model.graph.initializer if tensor.external_data]
     nodes = ", ".join(f"{kind} × {count}" for kind, count in kinds.most_common())
+    laid_out = pack.manifest.cpu
+    cpu = (
+        f"{laid_out.graph} beside it is laid out for {laid_out.family}, and runs on no other CPU"
+        if laid_out
+        else "no layout is of one CPU family"
+    )
     return (
-        f"Graph, optimised when the pack was made (opset {pack.manifest.opset}; nothing is optimised at start, "
-        f"and no layout is of one CPU family): {nodes}.\n"
+        f"Graph, optimised when the pack was made (opset {pack.manifest.opset}; nothing is optimised at start; "
+        f"{cpu}): {nodes}.\n"
         f"{len(outside)} weights lie in a file that is mapped, not copied, each aligned to 64 bytes, a large one to "
         f"a page; {len(model.graph.initializer) - len(outside)} small ones stay in the graph."
     )

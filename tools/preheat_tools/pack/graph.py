@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import onnx
@@ -22,21 +23,39 @@ _ALIGNMENT, _LARGE_ALIGNMENT = 64, 4096  # a cache line; a page, so that a large
 def write_graph(source: Path, folder: Path) -> onnx.ModelProto:
     """Write `model.onnx` and `weights.bin` of the ONNX file `source`; returns the optimised model, weights within."""
     model = optimised(source)
-    _write_split(model, folder)
+    _write_split(model, folder, GRAPH_FILE, WEIGHTS_FILE, {})
     return model
 
 
-def optimised(source: Path) -> onnx.ModelProto:
-    """What onnxruntime makes of a graph on any CPU of the architecture, weights within.
+def write_laid_out(source: Path, portable: onnx.ModelProto, folder: Path, family: str) -> str:
+    """Write `model.FAMILY.onnx` beside `model.onnx`, laid out for this machine's CPU; its name, or nothing.
 
-    EXTENDED, not ALL: the layout optimisations of ALL fit blocks to the vector width of the CPU at hand, and which
-    one serves is not chosen on Lambda.
+    Nothing where no layout in this model is a CPU's. Weights that both graphs have lie in `weights.bin` alone.
     """
+    model = optimised(source, for_this_cpu=True)
+    if model.SerializeToString(deterministic=True) == portable.SerializeToString(deterministic=True):
+        return ""
+    graph_file, weights_file = f"model.{family}.onnx", f"weights.{family}.bin"
+    _write_split(model, folder, graph_file, weights_file, _places(folder))
+    if not (folder / weights_file).stat().st_size:
+        (folder / weights_file).unlink()
+    return graph_file
+
+
+def optimised(source: Path, *, for_this_cpu: bool = False) -> onnx.ModelProto:
+    """What onnxruntime makes of a graph on any CPU of the architecture, or on this one, weights within.
+
+    EXTENDED for any, not ALL: the layout optimisations of ALL fit blocks to the vector width of the CPU at hand, and
+    which one serves is not chosen on Lambda.
+    """
+    levels = onnxruntime.GraphOptimizationLevel
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / GRAPH_FILE
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.graph_optimization_level = (
+            levels.ORT_ENABLE_ALL if for_this_cpu else levels.ORT_ENABLE_EXTENDED
+        )
         options.optimized_model_filepath = str(path)
         # in a file beside the graph, since a graph alone is limited to 2 GB
         options.add_session_config_entry(
@@ -52,20 +71,44 @@ def optimised(source: Path) -> onnx.ModelProto:
         return onnx.load(str(path))
 
 
-def _write_split(model: onnx.ModelProto, folder: Path) -> None:
+def _write_split(
+    model: onnx.ModelProto,
+    folder: Path,
+    graph_file: str,
+    weights_file: str,
+    known: Mapping[bytes, tuple[str, int]],
+) -> None:
+    """Write the graph and its weights; those that are `known`, by SHA-256, lie elsewhere already."""
     light = onnx.ModelProto()
     light.CopyFrom(model)
-    with (folder / WEIGHTS_FILE).open("wb") as weights:
+    with (folder / weights_file).open("wb") as weights:
         for tensor in _initializers(light.graph):
             data = tensor.raw_data
             if len(data) < _SMALL_BYTES:
                 continue
-            alignment = _LARGE_ALIGNMENT if len(data) >= _LARGE_BYTES else _ALIGNMENT
-            weights.write(bytes(-weights.tell() % alignment))
-            set_external_data(tensor, WEIGHTS_FILE, offset=weights.tell(), length=len(data))
-            weights.write(data)
+            file, offset = known.get(sha256(data).digest(), ("", 0))
+            if not file:
+                alignment = _LARGE_ALIGNMENT if len(data) >= _LARGE_BYTES else _ALIGNMENT
+                weights.write(bytes(-weights.tell() % alignment))
+                file, offset = weights_file, weights.tell()
+                weights.write(data)
+            set_external_data(tensor, file, offset=offset, length=len(data))
             tensor.ClearField("raw_data")
-    (folder / GRAPH_FILE).write_bytes(light.SerializeToString(deterministic=True))
+    (folder / graph_file).write_bytes(light.SerializeToString(deterministic=True))
+
+
+def _places(folder: Path) -> dict[bytes, tuple[str, int]]:
+    """Where the portable graph's weights lie, by their SHA-256."""
+    model = onnx.load(str(folder / GRAPH_FILE), load_external_data=False)
+    places = {}
+    with (folder / WEIGHTS_FILE).open("rb") as weights:
+        for tensor in _initializers(model.graph):
+            entries = {entry.key: entry.value for entry in tensor.external_data}
+            if entries:
+                offset, length = int(entries["offset"]), int(entries["length"])
+                weights.seek(offset)
+                places[sha256(weights.read(length)).digest()] = (WEIGHTS_FILE, offset)
+    return places
 
 
 def _initializers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

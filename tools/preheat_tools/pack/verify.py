@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preheat.engines import EngineError, open_session
+from preheat.engines.cpu import machine_family
 from preheat.fields import PackError
+from preheat.frozen import replace
 from preheat.golden import difference, read_golden
 from preheat.pack import Pack, check_files, read_pack
 
@@ -36,8 +38,12 @@ def verify(folder: Path) -> tuple[Check, ...]:
             what=f"manifest, {len(pack.manifest.files)} file hashes, {questions} golden questions", wrong=""
         )
     ]
-    for what, fast in _ways(pack):
-        found.append(_answers(pack, what, fast=fast))
+    portable = replace(pack, manifest=replace(pack.manifest, cpu=None))
+    found += [_answers(portable, what, fast=fast) for what, fast in _ways(pack)]
+    if (laid_out := pack.manifest.cpu) and laid_out.family == machine_family():
+        found += [
+            _answers(pack, f"{what}, graph for {laid_out.family}", fast=fast) for what, fast in _ways(pack)
+        ]
     return tuple(found)
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import onnx
 from preheat.frozen import replace
-from preheat.manifest import FILE_NAME, GoldenSpec, Manifest, Measured, PackFile, content_version
+from preheat.manifest import FILE_NAME, GoldenSpec, LaidOut, Manifest, Measured, PackFile, content_version
 from preheat.pack import read_pack, sha256
 
 from preheat_tools.pack.golden import GOLDEN_FILE, Arrays, Case, Tolerance, ask, write_golden
-from preheat_tools.pack.graph import GRAPH_FILE, write_graph
+from preheat_tools.pack.graph import GRAPH_FILE, write_graph, write_laid_out
 from preheat_tools.pack.measure import Timing, machine, measure, measure_packed
 from preheat_tools.pack.precision import miss_of, quantised
 from preheat_tools.pack.sources import Source, SourceError, tensor_spec
@@ -35,6 +35,8 @@ class Order:
     precision: str = "fp32"
     priority: int = 0
     required: bool = False
+    cpu: str = ""
+    """The family of CPUs that a second graph is to be laid out for: this machine's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +57,30 @@ def write_pack(order: Order, source: Source, folder: Path) -> Packed:
         graph, precision, int8_miss = _in_precision(order, source, cases, Path(scratch))
         model = write_graph(graph, fresh)
         miss = miss_of(fresh / GRAPH_FILE, cases, order.tolerance)
-        if miss > 1:
-            raise SourceError(
-                f"{order.name}: the optimised graph is off the original by {miss:.3g} tolerances; "
-                f"give a wider --rtol or --atol if that is right, else report the model"
-            )
+        _must_be_golden(order, miss, "the optimised graph")
+        laid_out = _laid_out(order, graph, model, cases, fresh) if order.cpu else None
         write_golden(cases, fresh)
-        timing = finish(_manifest(order, model, precision, fresh), fresh)
+        timing = finish(_manifest(order, model, precision, fresh, laid_out), fresh)
     return Packed(manifest=read_pack(folder).manifest, timing=timing, miss=miss, int8_miss=int8_miss)
+
+
+def _laid_out(
+    order: Order, graph: Path, portable: onnx.ModelProto, cases: Sequence[Case], fresh: Path
+) -> LaidOut | None:
+    """The graph for this machine's CPU, where the model has layouts that are a CPU's."""
+    file = write_laid_out(graph, portable, fresh, order.cpu)
+    if not file:
+        return None
+    _must_be_golden(order, miss_of(fresh / file, cases, order.tolerance), f"the graph for {order.cpu}")
+    return LaidOut(family=order.cpu, graph=file)
+
+
+def _must_be_golden(order: Order, miss: float, what: str) -> None:
+    if miss > 1:
+        raise SourceError(
+            f"{order.name}: {what} is off the original by {miss:.3g} tolerances; "
+            f"give a wider --rtol or --atol if that is right, else report the model"
+        )
 
 
 def finish(manifest: Manifest, fresh: Path) -> Timing:
@@ -115,7 +133,9 @@ def _in_precision(
     return (graph, "int8", miss) if miss <= 1 else (source.graph, "fp32", miss)
 
 
-def _manifest(order: Order, model: onnx.ModelProto, precision: str, folder: Path) -> Manifest:
+def _manifest(
+    order: Order, model: onnx.ModelProto, precision: str, folder: Path, laid_out: LaidOut | None
+) -> Manifest:
     files = files_in(folder)
     return Manifest(
         name=order.name,
@@ -133,6 +153,7 @@ def _manifest(order: Order, model: onnx.ModelProto, precision: str, folder: Path
         outputs=tuple(tensor_spec(value) for value in model.graph.output),
         golden=golden_spec(order),
         built_with=built_with("onnx", "onnxruntime"),
+        cpu=laid_out,
     )
 
 

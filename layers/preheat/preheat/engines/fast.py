@@ -11,7 +11,7 @@ from time import perf_counter
 
 from preheat.engines import EngineError, Phases
 from preheat.engines.capi import ELEMENT_CODES, ELEMENT_TYPES, LOG_ERRORS, Api, MisfitError, find_library
-from preheat.engines.options import cannot_open, options_for
+from preheat.engines.options import cannot_open, graph_for, options_for
 from preheat.engines.specs import check_specs
 from preheat.tensor import SIZES, Tensor
 
@@ -63,7 +63,7 @@ class FastSession:
             if cancel is not None:
                 cancel.arm(api, options)
             self._session = api.make(
-                "CreateSession", api.environment, pack.path(pack.manifest.graph).encode(), options
+                "CreateSession", api.environment, pack.path(graph_for(pack)).encode(), options
             )
         except EngineError as error:
             raise cannot_open(pack, str(error)) from None

@@ -34,6 +34,15 @@ def options_for(pack: Pack, *, packed: bool) -> Options:
     return Options(entries=entries, threads=int(threads))
 
 
+def graph_for(pack: Pack) -> str:
+    """The graph file to open: see `preheat.engines.cpu`."""
+    if pack.manifest.cpu is None:
+        return pack.manifest.graph
+    from preheat.engines.cpu import fitting_graph  # few packs have one
+
+    return fitting_graph(pack, pack.manifest.cpu)
+
+
 def cannot_open(pack: Pack, reason: str) -> EngineError:
     """Why onnxruntime refused a pack, with what usually helps."""
     if "bad_alloc" in reason:
@@ -42,6 +51,6 @@ def cannot_open(pack: Pack, reason: str) -> EngineError:
             f"give the function more MemorySize, or lower PREHEAT_MEMORY_MB so that others make room"
         )
     return EngineError(
-        f"{pack.folder}: onnxruntime cannot open {pack.manifest.graph}: {reason}; "
+        f"{pack.folder}: onnxruntime cannot open {graph_for(pack)}: {reason}; "
         f"check the copy with `preheat pack --verify`, or make the pack again for the onnxruntime installed here"
     )

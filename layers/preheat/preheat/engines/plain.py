@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from preheat.engines import EngineError, Phases
-from preheat.engines.options import cannot_open, options_for
+from preheat.engines.options import cannot_open, graph_for, options_for
 from preheat.engines.specs import check_specs
 from preheat.tensor import Tensor, little_endian
 
@@ -38,7 +38,7 @@ class PlainSession:
             options.add_session_config_entry(key, value)
         try:
             self._session: Any = onnxruntime.InferenceSession(
-                pack.path(pack.manifest.graph), options, providers=["CPUExecutionProvider"]
+                pack.path(graph_for(pack)), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's own exceptions have no common public base
             raise cannot_open(pack, str(error)) from None
