@@ -17,9 +17,11 @@ from typing import Any, Protocol
 import boto3
 
 from warmer.adapters.cooldown import Cooldown
+from warmer.adapters.histories import DynamoHistories
 from warmer.adapters.told import ToldColdStarts
 from warmer.announcements import announced
 from warmer.app import AWS, Environment, Warmer, log
+from warmer.kill_switch import ALLOWED, Strikes
 from warmer.policy.values import Failed, Round, RoundReport, Target
 from warmer.ports import Pinger
 from warmer.settings import Settings
@@ -48,6 +50,8 @@ class Burst:
     """Answers announcements; its clock is the machine's, since the pings are."""
 
     settings: Callable[[float], tuple[Mapping[Target, Settings], Mapping[Target, Failed]]]
+    strikes: Callable[[Target], Strikes | Failed]
+    """The kill switch's state as the last cycle left it."""
     cooldown: Cooled
     told: Told
     pinger: Pinger
@@ -65,14 +69,29 @@ class Burst:
         rounds = [_round(target, len(known[target]), wanted[target]) for target in known]
         on = [one for one in rounds if one.environments and not self.dry_run]
         untold = {one.target: self.told.tell(one.target, known[one.target], now_s) for one in on}
-        due = [one for one in on if self.cooldown.begin(one.target, now_s)]
+        unsent = {one.target: self._why_not(one, wanted[one.target], now_s) for one in rounds}
+        due = [one for one in rounds if not unsent[one.target]]
         reports = self.pinger.send(due) if due else {}
-        unsent = "dry_run" if self.dry_run else "cooled_down"
-        records = [
-            _record(one, len(known[one.target]), reports.get(one.target), unsent, untold.get(one.target))
-            for one in rounds
-        ]
+        records = []
+        for one in rounds:
+            answer = reports.get(one.target) or unsent[one.target]
+            records.append(_record(one, len(known[one.target]), answer, untold.get(one.target)))
         return records + [_held(target, why) for target, why in held.items() if target.function in heard]
+
+    def _why_not(self, one: Round, settings: Settings, now_s: float) -> str | Failed:
+        """Why no round is sent now; empty where one is, which begins the target's cooling down."""
+        if not one.environments:
+            return "off"
+        if self.dry_run:
+            return "dry_run"
+        if settings.objective.monthly_budget_usd is not None:
+            return "budget"  # the cycle knows what is left of it
+        strikes = self.strikes(one.target)
+        if isinstance(strikes, Failed):
+            return strikes
+        if strikes.failures >= ALLOWED:
+            return "kill_switch"  # when one ping may try again is the cycle's to say
+        return "" if self.cooldown.begin(one.target, now_s) else "cooled_down"
 
 
 @cache
@@ -83,11 +102,22 @@ def burst() -> Burst:
     table = session.client("dynamodb", config=AWS)
     return Burst(
         warmer.catalogue.settings,
+        read_strikes(table, environment.table),
         Cooldown(table, environment.table),
         ToldColdStarts(table, environment.table),
         warmer.pinger,
         dry_run=environment.dry_run,
     )
+
+
+def read_strikes(table: Any, name: str) -> Callable[[Target], Strikes | Failed]:
+    """Strikes out of the target's history item, which is read and not leased."""
+
+    def strikes(target: Target) -> Strikes | Failed:
+        histories = DynamoHistories(table, name, run="burst", until_s=0.0)
+        return histories.load([target]).failed.get(target) or histories.strikes(target)
+
+    return strikes
 
 
 def handler(event: Mapping[str, Any], context: Any) -> list[dict[str, Any]]:
@@ -104,26 +134,24 @@ def _round(target: Target, announced: int, settings: Settings) -> Round:
 
 
 def _record(
-    one: Round, announced: int, report: RoundReport | Failed | None, unsent: str, untold: Failed | None
+    one: Round, announced: int, answer: RoundReport | Failed | str, untold: Failed | None
 ) -> dict[str, Any]:
-    sightings = report.sightings if isinstance(report, RoundReport) else ()
-    problems = [why.reason for why in (untold, report) if isinstance(why, Failed)]
+    """`answer` is what the round found, or why there was none."""
+    report = answer if isinstance(answer, RoundReport) else RoundReport(sightings=(), sent=0)
+    unsound = sorted({name for sighting in report.sightings for name in sighting.unsound})
+    problems = [why.reason for why in (untold, answer) if isinstance(why, Failed)]
+    problems += [f"{name} is unsound" for name in unsound]
+    reason = "announced_cold_start" if isinstance(answer, RoundReport) else "unknown"
     return {
         "event": "burst",
         "target": str(one.target),
         "announced": announced,
-        "pings": report.sent if isinstance(report, RoundReport) else one.environments if report else 0,
-        "reached": len(sightings),
-        "made": sum(sighting.cold for sighting in sightings),
-        "reason": _reason(one, report, unsent),
+        "pings": report.sent,
+        "reached": len(report.sightings),
+        "made": sum(sighting.cold for sighting in report.sightings),
+        "reason": answer if isinstance(answer, str) else reason,
         **({"problems": problems} if problems else {}),
     }
-
-
-def _reason(one: Round, report: RoundReport | Failed | None, unsent: str) -> str:
-    if report is None:
-        return unsent if one.environments else "off"
-    return "unknown" if isinstance(report, Failed) else "announced_cold_start"
 
 
 def _held(target: Target, why: Failed) -> dict[str, Any]:

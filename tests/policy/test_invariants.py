@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmer.policy.absorb import absorb
+from warmer.policy.absorb import absorb, spent_usd
 from warmer.policy.economics import Economics, best_hold_s, busy_servers
 from warmer.policy.history import History
 from warmer.policy.plans import Batch
 from warmer.policy.preheat import Preheat, lots
 from warmer.policy.values import (
+    Capacity,
     Configured,
     Demand,
     Facts,
+    FunctionFacts,
     Objective,
+    Prices,
     Round,
     RoundReport,
     Sighting,
@@ -71,19 +77,91 @@ def test_never_above_the_ceiling_and_never_below_the_floor_when_a_round_goes_out
         assert pings >= floor
 
 
-@settings(max_examples=100, deadline=None)
-@given(rounds=days, budget=st.floats(0, 0.02))
-def test_what_is_spent_stays_within_the_month_s_budget(
-    rounds: list[tuple[int, int, int]], budget: float
+look = st.tuples(st.integers(60, 6 * 3600), st.floats(0, 40), st.booleans())
+"""Seconds since the last look, the load in erlangs, and whether the time was used."""
+
+
+@settings(max_examples=150, deadline=None)
+@given(looks=st.lists(look, max_size=40), budget=st.floats(0, 100))
+def test_what_is_spent_stays_within_the_months_budget_pings_and_provisioned_concurrency_together(
+    looks: list[tuple[int, float, bool]], budget: float
 ) -> None:
     objective = Objective(monthly_budget_usd=budget, cold_start_cost_usd=1.0, floor=5)
     batch = Batch([Configured(target=A, objective=objective)], History.blank(1), NOW_S)
-    for number, (_, used, _) in enumerate(rounds):
-        batch = replace(batch, now_s=NOW_S + 300.0 * number)
-        count = int(Preheat().plan(batch, TERMS).pings[0])
-        if count:  # the dearest that a round can be: every environment is new
-            batch = replace(batch, history=absorb(batch, round_of(count, min(used, count), count, number)))
-        assert batch.history["spent_usd"][0] <= budget + 1e-12
+    bill = Bill()
+    for span_s, busy, used in looks:
+        batch = replace(batch, now_s=batch.now_s + span_s)
+        batch = replace(batch, history=absorb(batch, Facts(at_s=batch.now_s)))
+        batch.history.columns["busy"] = busy
+        plans = Preheat().plan(batch, TERMS)
+        done = worst_round(int(plans.pings[0]), batch.now_s, used=used)
+        if (wanted := int(plans.provisioned[0])) >= 0:
+            done = replace(
+                done, provisioned={A: Capacity(requested=wanted, allocated=wanted, status="READY")}
+            )
+            bill.provision(wanted, batch.now_s)
+        batch = replace(batch, history=absorb(batch, done))
+        bill.pings_usd += sum(
+            spent_usd(FunctionFacts(), r) for r in done.reports.values() if isinstance(r, RoundReport)
+        )
+        assert batch.history["spent_usd"][0] <= budget + 1e-9
+        assert bill.usd(batch.now_s) <= budget + 1e-9, "nor does AWS's bill pass it"
+
+
+@dataclass
+class Bill:
+    """What AWS charges: provisioned concurrency in whole steps, the newest given back first."""
+
+    pings_usd: float = 0.0
+    over_usd: float = 0.0
+    since_s: list[float] = field(default_factory=list)
+
+    def provision(self, count: int, now_s: float) -> None:
+        while len(self.since_s) > count:
+            self.over_usd += self._one(self.since_s.pop(), now_s)
+        self.since_s += [now_s] * (count - len(self.since_s))
+
+    def usd(self, now_s: float) -> float:
+        return self.pings_usd + self.over_usd + sum(self._one(since_s, now_s) for since_s in self.since_s)
+
+    def _one(self, since_s: float, now_s: float) -> float:
+        return max(1, math.ceil((now_s - since_s) / 300)) * 300 * Prices().provisioned_gb_s
+
+
+def worst_round(count: int, at_s: float, *, used: bool) -> Facts:
+    """The dearest that a round can be: every environment is new, each is held longest, and it is asked for thrice."""
+    if not count:
+        return Facts(at_s=at_s)
+    sightings = tuple(
+        Sighting(
+            environment=str(i),
+            cold=True,
+            provisioned=False,
+            age_s=0.0,
+            idle_s=0.0,
+            requests=int(used),
+            init_s=3.0,
+        )
+        for i in range(count)
+    )
+    report = RoundReport(sightings=sightings, sent=3 * count, held_s=0.25)
+    return Facts(at_s=at_s, rounds={A: Round(target=A, environments=count, hold_s=0.25)}, reports={A: report})
+
+
+def test_a_new_months_budget_pays_for_what_the_last_month_provisioned_only_until_the_next_look() -> None:
+    month_s = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
+    objective = Objective(monthly_budget_usd=3.0)
+    batch = Batch([Configured(target=A, objective=objective)], History.blank(1), month_s - 600)
+    batch = replace(batch, history=absorb(batch, Facts(at_s=batch.now_s)))
+    batch.history.columns["busy"] = 40.0
+    last = int(Preheat().plan(batch, TERMS).provisioned[0])
+    granted = {A: Capacity(requested=last, allocated=last, status="READY")}
+    batch = replace(
+        batch, history=absorb(batch, Facts(at_s=batch.now_s, provisioned=granted)), now_s=month_s + 1200
+    )
+    batch = replace(batch, history=absorb(batch, Facts(at_s=batch.now_s)))
+    assert batch.history["spent_usd"][0] == pytest.approx(last * 1200 * Prices().provisioned_gb_s)
+    assert 0 <= int(Preheat().plan(batch, TERMS).provisioned[0]) < last
 
 
 @settings(max_examples=60, deadline=None)

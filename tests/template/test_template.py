@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cfnlint.decode import cfn_yaml
 
-from tests.template.translated import Template, translated
+from tests.template.translated import TEMPLATE, Template, translated
 
 BRANCHES = [
     pytest.param({}, id="as-shipped"),
@@ -34,8 +35,8 @@ WITHOUT_RESOURCE = {
     "cloudwatch:GetMetricData",
     "lambda:GetAccountSettings",
     "application-autoscaling:DescribeScalableTargets",
-    "tag:GetResources",
 }
+FINDS_TAGGED = "tag:GetResources"
 """AWS names no resource for these: the only ones that may have `*`."""
 TAGGED = "arn:aws:lambda:us-east-1:123456789012:function:*"
 SCALABLE = "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*"
@@ -87,6 +88,7 @@ def test_the_warmer_may_do_what_its_page_lists_and_nothing_more(
     allowed |= {(a, "*") for a in WITHOUT_RESOURCE}
     allowed |= {("application-autoscaling:RegisterScalableTarget", SCALABLE)}
     if tagged:
+        allowed |= {(FINDS_TAGGED, "*")}
         allowed |= {(a, TAGGED) for a in ON_ALIAS | ON_FUNCTION}
     else:
         allowed |= {(a, ALIAS) for a in ON_ALIAS} | {(a, FUNCTION) for a in ON_FUNCTION}
@@ -106,7 +108,7 @@ def test_a_resource_that_is_not_named_is_bounded_by_a_condition(
             elif resource == SCALABLE:
                 assert condition["StringEquals"]["application-autoscaling:service-namespace"] == "lambda"
             elif isinstance(resource, str) and "*" in resource:
-                assert action in WITHOUT_RESOURCE
+                assert action in WITHOUT_RESOURCE | {FINDS_TAGGED}
 
 
 def test_the_inference_functions_may_write_their_own_log_and_nothing_else(
@@ -126,6 +128,7 @@ def test_bursts_are_answered_with_pings_and_one_kind_of_item(branch: tuple[dict[
         ("logs:CreateLogStream", logs),
         ("logs:PutLogEvents", logs),
         ("dynamodb:UpdateItem", ("Att", "WarmerTable.Arn")),
+        ("dynamodb:GetItem", ("Att", "WarmerTable.Arn")),
         ("ssm:GetParameter", "arn:aws:ssm:us-east-1:123456789012:parameter/preheat/warmer"),
         ("lambda:InvokeFunction", ALIAS),
     }
@@ -155,6 +158,21 @@ def test_bursts_can_be_left_unanswered(parameters: dict[str, str]) -> None:
     assert not [name for name in template["Resources"] if name.startswith("Burst")]
     variables = template["Resources"]["Warmer"]["Properties"]["Environment"]["Variables"]
     assert variables["WARMER_ANNOUNCES"] == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [
+        ("0.001", True), ("0", True), ("0.0", True), ("12", True), ("10.5", True),
+        (".5", False), ("01", False), ("00.1", False), ("1.", False), ("", False), ("-1", False), ("1e-3", False),
+    ],
+)  # fmt: skip
+def test_the_price_of_a_cold_start_is_what_json_takes_for_a_number(given: str, allowed: bool) -> None:
+    pattern = cfn_yaml.load(str(TEMPLATE))["Parameters"]["ColdStartCost"]["AllowedPattern"]
+    assert bool(re.search(pattern, given)) == allowed
+    if allowed:
+        parameter = translated(ColdStartCost=given)["Resources"]["WarmerSettings"]["Properties"]["Value"]
+        assert json.loads(parameter) == {"cold_start_cost_usd": float(given)}
 
 
 def test_packs_elsewhere_are_named_and_may_be_read() -> None:

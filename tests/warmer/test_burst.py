@@ -16,9 +16,12 @@ from preheat.life import CUSTOMER, PING
 from preheat.record import ColdStart, cold_start_line
 
 from warmer.adapters.cooldown import Cooldown
+from warmer.adapters.histories import DynamoHistories
 from warmer.announcements import DeliveryError, announced
-from warmer.burst import MOST, Burst
+from warmer.burst import MOST, Burst, read_strikes
 from warmer.fakes import EchoPinger
+from warmer.kill_switch import ALLOWED, Strikes
+from warmer.policy.history import History
 from warmer.policy.values import Failed, Objective, Target
 from warmer.settings import Settings
 
@@ -79,6 +82,7 @@ class World:
     pinger: EchoPinger = field(default_factory=EchoPinger)
     cooldown: OncePerMinute = field(default_factory=OncePerMinute)
     told: Notebook = field(default_factory=Notebook)
+    strikes: Strikes | Failed = field(default_factory=Strikes)
     now_s: float = 1000.0
 
     def settings(self, now_s: float) -> tuple[Mapping[Target, Settings], Mapping[Target, Failed]]:
@@ -86,7 +90,15 @@ class World:
 
     def answer(self, event: Mapping[str, Any], **options: Any) -> list[dict[str, Any]]:
         clock: Callable[[], float] = lambda: self.now_s  # noqa: E731
-        return Burst(self.settings, self.cooldown, self.told, self.pinger, clock, **options).answer(event)
+        return Burst(
+            self.settings,
+            lambda target: self.strikes,
+            self.cooldown,
+            self.told,
+            self.pinger,
+            clock,
+            **options,
+        ).answer(event)
 
 
 def test_the_real_payload_is_answered_by_a_few_pings() -> None:
@@ -174,6 +186,39 @@ def test_the_users_ceiling_holds() -> None:
 def test_what_is_switched_off_stays_off(world: World, reason: str) -> None:
     (answer,) = world.answer(EVENT)
     assert answer["reason"] == reason and world.pinger.sent == [] and world.told.told == []
+
+
+def test_a_target_with_a_budget_is_the_cycles_to_decide_which_knows_what_is_left() -> None:
+    world = World(wanted={LIVE: Settings(objective=Objective(monthly_budget_usd=100.0))})
+    (answer,) = world.answer(EVENT)
+    assert answer["reason"] == "budget" and world.pinger.sent == [] and world.cooldown.until_s == {}
+    assert [target for target, _ in world.told.told] == [LIVE]
+
+
+def test_a_target_whose_warm_ups_fail_is_left_to_the_kill_switch() -> None:
+    world = World(strikes=Strikes(failures=ALLOWED))
+    (answer,) = world.answer(EVENT)
+    assert answer["reason"] == "kill_switch" and world.pinger.sent == []
+    world.strikes = Strikes(failures=ALLOWED - 1)
+    assert world.answer(EVENT)[0]["reason"] == "announced_cold_start"
+
+
+def test_a_target_of_which_nobody_knows_whether_its_warm_ups_fail_is_not_pinged() -> None:
+    world = World(strikes=Failed("history of preheat-recommend:live: throttled"))
+    (answer,) = world.answer(EVENT)
+    assert answer["reason"] == "unknown" and world.pinger.sent == []
+    assert answer["problems"] == ["history of preheat-recommend:live: throttled"]
+
+
+def test_the_kill_switch_is_read_where_the_cycle_writes_it(aws: boto3.Session, table: str) -> None:
+    client = aws.client("dynamodb")
+    cycle = DynamoHistories(client, table, "run", 1e12)
+    cycle.lease([LIVE], 1000.0)
+    cycle.strike(LIVE, Strikes(failures=4, paused_until_s=2000.0))
+    cycle.save([LIVE], History.blank(1), [1060.0], 1000.0)
+    assert read_strikes(client, table)(LIVE) == Strikes(failures=4, paused_until_s=2000.0)
+    assert read_strikes(client, table)(Target("other", "live")) == Strikes()
+    assert isinstance(read_strikes(client, "nowhere")(LIVE), Failed)
 
 
 def test_a_dry_run_sends_nothing_and_starts_no_cooling_down() -> None:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from warmer.policy.economics import PROVISIONED_STEP_S, provisioned_usd_s
 from warmer.policy.history import AGE_EDGES_S, FIRST_SLOTS, INTERVALS, LEVELS, History
-from warmer.policy.plans import Batch, Bools, Floats
+from warmer.policy.plans import Batch, Bools, Floats, column
 from warmer.policy.values import Capacity, Demand, Facts, Failed, FunctionFacts, Prices, RoundReport
 
 HALF_LIFE_S = 2 * 3600.0
@@ -30,12 +31,17 @@ def absorb(batch: Batch[History], facts: Facts) -> History:
     """The batch's history with what a cycle read (demand, capacity, announcements) or did (rounds, requests) in it."""
     columns = batch.history.columns.copy()
     _begin(columns, facts.at_s)
+    each_usd_s = column(batch.configured, lambda c: provisioned_usd_s(c.facts))
+    _book_provisioned(columns, each_usd_s, facts.at_s)
     number = {target: row for row, target in enumerate(batch.targets)}
     for answers in (facts.capacity, facts.provisioned):
         for target, capacity in answers.items():
             if isinstance(capacity, Capacity):
-                columns["provisioned"][number[target]] = capacity.counted
-                columns["settling"][number[target]] = capacity.status == "IN_PROGRESS"
+                row = number[target]
+                new = max(0, capacity.counted - int(columns["provisioned"][row]))
+                columns["spent_usd"][row] += new * PROVISIONED_STEP_S * each_usd_s[row]
+                columns["provisioned"][row] = capacity.counted
+                columns["settling"][row] = capacity.status == "IN_PROGRESS"
     for target, demand in facts.demand.items():
         if isinstance(demand, Demand):
             _absorb_demand(columns, number[target], demand)
@@ -121,6 +127,15 @@ def _begin(columns: NDArray[np.void], at_s: float) -> None:
     month = when.year * 12 + when.month
     columns["spent_usd"] = np.where(columns["month"] == month, columns["spent_usd"], 0.0)
     columns["month"] = month
+
+
+def _book_provisioned(columns: NDArray[np.void], each_usd_s: Floats, at_s: float) -> None:
+    """What was provisioned since the watermark, as far as this month goes; the step that each began with is booked."""
+    when = datetime.fromtimestamp(at_s, UTC)
+    month_s = datetime(when.year, when.month, 1, tzinfo=UTC).timestamp()
+    known = columns["watermark_s"] > 0
+    span_s = np.where(known, np.maximum(at_s - np.maximum(columns["watermark_s"], month_s), 0.0), 0.0)
+    columns["spent_usd"] += columns["provisioned"] * span_s * each_usd_s
 
 
 def spent_usd(function: FunctionFacts, report: RoundReport) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from warmer.policy.history import History
 from warmer.policy.plans import Floats, Ints, column
-from warmer.policy.values import Configured, Prices, Terms
+from warmer.policy.values import Configured, FunctionFacts, Prices, Terms
 
 DEFAULT_JITTER_S = 0.01
 MIN_RUN_S = 0.001
@@ -19,6 +19,10 @@ LONGEST_HOLD_S = 0.25
 BREAK_EVEN_USE = 0.65
 """Provisioned concurrency is cheaper than on demand above 60 % of use; the rest is for what changes meanwhile."""
 MOST_SERVERS = 64
+MOST_VOLLEYS = 3
+"""A round asks again twice for environments that it missed (`warmer.adapters.pings.Limits`)."""
+PROVISIONED_STEP_S = 300.0
+"""Provisioned concurrency is billed in steps of so long; https://aws.amazon.com/lambda/pricing/."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,12 @@ class Economics:
         return Economics(
             run, column(configured, lambda c: prices[c.facts.architecture].request), init, price + init
         )
+
+
+def provisioned_usd_s(function: FunctionFacts, prices: Prices | None = None) -> float:
+    """A second of one provisioned environment, whether used or not."""
+    prices = prices or Prices.of(function.architecture)
+    return prices.provisioned_gb_s * function.memory_mb / 1024
 
 
 def jitter_s(history: History) -> Floats:

@@ -65,12 +65,12 @@ class Preheat:
         until_next_s = minutes.astype(np.float64) * 60.0
         money = priced_by_rate(batch, money, until_next_s, gone, terms)
         depth = best_depth(history, money, until_next_s, gone, batch.now_s, terms)
-        limits = Limits.of(batch, money, terms)
+        limits = Limits.of(batch, money, terms, busy_servers(history["busy"].astype(np.float64)))
         wanted = limits.bounded(depth.pings)
         late = batch.now_s - history["round_s"] >= (minutes - 1.5) * 60.0
         grown = wanted > history["reached"]
         pings = np.where(late | grown, wanted, 0)
-        provisioned, settling = _provisioned(batch, limits)
+        provisioned, settling = limits.provisioned, history["settling"].astype(np.bool_)
         held = np.where(pings > 0, np.maximum(provisioned, history["provisioned"]), 0)
         unread = column(configured, lambda c: c.target in batch.unread, np.bool_)
         hold = best_hold_s(
@@ -120,12 +120,6 @@ def lots(batch: Batch[History]) -> Floats:
     return np.fromiter(drawn, np.float64, len(rounds)) / LOTS
 
 
-def _provisioned(batch: Batch[History], limits: Limits) -> tuple[Ints, Bools]:
-    busy = busy_servers(batch.history["busy"].astype(np.float64))
-    settling = batch.history["settling"].astype(np.bool_)
-    return np.minimum(busy, limits.ceiling), settling
-
-
 def departure_wait_s(now_s: float) -> float:
     """How long a round that could go out now waits, so that no timer's requests come while it holds."""
     second = now_s % 60.0
@@ -154,13 +148,15 @@ def _reasons(  # noqa: PLR0917
     settling: Bools,
     exploring: Bools,
 ) -> Sequence[Reason]:
+    wanted = np.maximum(depth.pings, limits.floor)
     tests = (
         (Reason.UNKNOWN, unread),
         (Reason.SETTLING, settling),
+        # what bounds is named before what raises: a floor that the budget does not reach is not kept
+        (Reason.BUDGET, (wanted > limits.affordable) & (limits.affordable < limits.ceiling)),
+        (Reason.CEILING, wanted > limits.ceiling),
         (Reason.WINDOW, (depth.pings < limits.floor) & limits.in_window),
         (Reason.FLOOR, depth.pings < limits.floor),
-        (Reason.BUDGET, (depth.pings > limits.affordable) & (limits.affordable < limits.ceiling)),
-        (Reason.CEILING, depth.pings > limits.ceiling),
         (Reason.TARGET_RATE, limits.by_rate & (depth.pings > 0)),
         (Reason.NO_HISTORY, _unknown(batch.history)),
         (Reason.PROVISIONED_PAYS, provisioned > 0),
