@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from preheat_tools.bench.catalog import named
-from preheat_tools.bench.cold_start import Row, Run, Variant, measure
+from preheat_tools.bench.cold_start import Cache, Row, Run, Variant, measure
 from preheat_tools.bench.report import RATIOS, as_json
 from preheat_tools.cli import main
 
@@ -41,7 +41,7 @@ def test_a_ratio_whose_variant_was_not_measured_is_none():
 
 
 def test_the_json_has_one_row_a_variant_model_and_cache():
-    rows = as_json("a machine", ROWS, [])["rows"]
+    rows = as_json("a machine", ROWS, [], {})["rows"]
     assert isinstance(rows, list)
     assert [row["variant"] for row in rows] == [
         "torch_naive",
@@ -71,7 +71,7 @@ def test_every_variant_but_torch_starts_answers_and_verifies_a_small_model(tmp_p
     np.savez(folder / "samples.npz", **samples)
     names = ("onnxruntime_naive", "preheat_plain", "preheat_fast", "limit")
     variants = [Variant(name=name, imports=name == "onnxruntime_naive") for name in names]
-    rows = measure(folder, variants, "cold", 1, lambda _: None)
+    rows = measure(folder, variants, Cache(), 1, lambda _: None)
     assert [row.variant for row in rows] == variants
     for row in rows:
         assert 0 < row.median_ms == pytest.approx(sum(row.runs[0].phases_ms.values()))
@@ -83,7 +83,7 @@ def test_a_wrong_answer_fails_the_benchmark(tmp_path: Path):
     folder = tmp_path / "wrong"
     write_pack(folder, "pack", wrong_by=1.0)
     with pytest.raises(RuntimeError, match="golden is"):
-        measure(folder, [Variant(name="preheat_fast", imports=False)], "warm", 1, lambda _: None)
+        measure(folder, [Variant(name="preheat_fast", imports=False)], Cache(), 1, lambda _: None)
 
 
 def test_an_unknown_model_is_a_usage_error_that_names_the_known():

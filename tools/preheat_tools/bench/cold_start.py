@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+
+from preheat_tools.bench.disk import bounded, forget, must_be_forgotten, whole_disk
 
 VARIANTS = ("torch_naive", "onnxruntime_naive", "preheat_plain", "preheat_fast", "limit")
 USUAL = ("torch_naive", "onnxruntime_naive")
@@ -25,6 +27,20 @@ class Variant:
 
     name: str
     imports: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """How the page cache is before a start, and how fast the disk may be read, where that is bounded."""
+
+    cold: bool = False
+    read_mb_s: float | None = None
+
+    @property
+    def title(self) -> str:
+        if not self.cold:
+            return "warm"
+        return f"cold, {self.read_mb_s:g} MB/s" if self.read_mb_s else "cold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,42 +94,51 @@ class Row:
 
 
 def measure(
-    folder: Path, variants: Sequence[Variant], cache: str, runs: int, say: Callable[[str], None]
+    folder: Path, variants: Sequence[Variant], cache: Cache, runs: int, say: Callable[[str], None]
 ) -> list[Row]:
-    """Every variant on one model, in turn, `runs` times; one more of each goes first where the cache is warm."""
+    """Every variant on one model, in turn, `runs` times; one more of each goes first where the cache is warm.
+
+    NotPossibleError where this machine has no such cache.
+    """
+    with bounded(whole_disk(folder), cache.read_mb_s) if cache.read_mb_s else nullcontext():
+        return _measure(folder, variants, cache, runs, say)
+
+
+def _measure(
+    folder: Path, variants: Sequence[Variant], cache: Cache, runs: int, say: Callable[[str], None]
+) -> list[Row]:
     found: dict[Variant, list[Run]] = {variant: [] for variant in variants}
-    if cache == "warm":
+    if not cache.cold:
         for variant in variants:
             _start(variant, folder)
     for number in range(runs):
-        say(f"{folder.name}, {cache} cache, run {number + 1} of {runs}")
+        say(f"{folder.name}, {cache.title} cache, run {number + 1} of {runs}")
         for variant in variants:
-            if cache == "cold":
+            if cache.cold:
                 drop_from_cache(folder)
             found[variant].append(_start(variant, folder))
-    steady = statistics.median(run.steady_ms for run in found.get(Variant(name=USUAL[1], imports=True), []))
     size = (folder / "pack" / "weights.bin").stat().st_size
     return [
         Row(
             model=folder.name,
             bytes=size,
-            cache=cache,
+            cache=cache.title,
             variant=variant,
-            runs=tuple(_with_answer(run, steady) if variant.name == "limit" else run for run in seen),
+            runs=tuple(
+                _with_answer(run, _usual_steady_ms(found)) if variant.name == "limit" else run for run in seen
+            ),
         )
         for variant, seen in found.items()
     ]
 
 
 def drop_from_cache(folder: Path) -> None:
-    """Let the page cache forget the model and the packages a start reads (not Python's own library)."""
-    for path in (*folder.rglob("*"), *_package_files()):
-        if path.is_file():
-            file = os.open(path, os.O_RDONLY)
-            try:
-                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(file)
+    """Let the page cache forget the model and the packages a start reads (not Python's own library).
+
+    NotPossibleError where the weights are in memory all the same.
+    """
+    forget((*folder.rglob("*"), *_package_files()))
+    must_be_forgotten(folder / "pack" / "weights.bin")
 
 
 _PACKAGES = (
@@ -165,6 +190,10 @@ def _start(variant: Variant, folder: Path) -> Run:
         last = instant
     steady = statistics.median(answer["steady_ms"]) if answer["steady_ms"] else 0.0
     return Run(first_answer_ms=(last - begun) * 1e3, phases_ms=phases, steady_ms=steady)
+
+
+def _usual_steady_ms(found: Mapping[Variant, Sequence[Run]]) -> float:
+    return statistics.median(run.steady_ms for run in found[Variant(name=USUAL[1], imports=True)])
 
 
 def _with_answer(run: Run, steady_ms: float) -> Run:

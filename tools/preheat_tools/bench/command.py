@@ -27,6 +27,11 @@ def bench() -> None:
     "--cache", "caches", default="warm,cold", show_default=True, help="Page cache: warm, cold or both."
 )
 @click.option(
+    "--disk-mb-s",
+    type=click.FloatRange(1),
+    help="Cold starts also with reads bounded to this; takes root and control groups.",
+)
+@click.option(
     "--no-torch", is_flag=True, help="Leave torch_naive out; the models must be in the cache folder."
 )
 @click.option("--no-lambda", is_flag=True, help="Leave out the starts inside awslambdaric.")
@@ -43,6 +48,7 @@ def cold_start(
     models: str,
     runs: int,
     caches: str,
+    disk_mb_s: float | None,
     no_torch: bool,
     no_lambda: bool,
     folder: Path,
@@ -54,15 +60,18 @@ def cold_start(
     make bench-env                                    # once: torch and the models' packages
     preheat bench cold-start                          # all four models, 7 runs each
     preheat bench cold-start --models rec --runs 3    # a short one
+    preheat bench cold-start --cache cold --disk-mb-s 100
     """
-    from preheat_tools.bench.cold_start import Row, Variant, measure
+    from preheat_tools.bench.cold_start import Cache, Row, Variant, measure
+    from preheat_tools.bench.disk import NotPossibleError
     from preheat_tools.bench.packs import MissingExtraError, ensure
     from preheat_tools.bench.report import as_json, print_ratios, print_rows
     from preheat_tools.pack.measure import machine
 
     try:
         chosen = catalog.named(models)
-        kinds = _caches(caches)
+        kinds = [Cache(kind == "cold") for kind in _caches(caches)]
+        kinds += [Cache(cold=True, read_mb_s=disk_mb_s)] if disk_mb_s else []
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     progress = Console(stderr=True)
@@ -78,11 +87,15 @@ def cold_start(
     ]
     rows: list[Row] = []
     lambda_rows: list[dict[str, object]] = []
+    not_possible: dict[str, str] = {}
     try:
         for model in chosen:
             made = ensure(model, folder, progress.print)
-            for cache in kinds:
-                rows += measure(made, variants, cache, runs, progress.print)
+            for cache in (kind for kind in kinds if kind.title not in not_possible):
+                try:
+                    rows += measure(made, variants, cache, runs, progress.print)
+                except NotPossibleError as reason:
+                    not_possible[cache.title] = str(reason)
             if not no_lambda:
                 from preheat_tools.bench.lambda_start import measure_lambda
 
@@ -91,12 +104,14 @@ def cold_start(
         raise click.ClickException(str(error)) from None
     print_rows(console, rows)
     print_ratios(console, rows)
+    for title, why in not_possible.items():
+        console.print(f"Not measured, {title} cache: {why}")
     if lambda_rows:
         from preheat_tools.bench.lambda_start import print_lambda_rows
 
         print_lambda_rows(console, lambda_rows)
     if json_path:
-        json_path.write_text(json.dumps(as_json(machine(), rows, lambda_rows), indent=2) + "\n")
+        json_path.write_text(json.dumps(as_json(machine(), rows, lambda_rows, not_possible), indent=2) + "\n")
 
 
 def _caches(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -94,9 +94,16 @@ def print_ratios(console: Console, rows: Sequence[Row]) -> None:
         console.print(table)
 
 
-def as_json(machine: str, rows: Sequence[Row], lambda_rows: Sequence[dict[str, object]]) -> dict[str, object]:
+def as_json(
+    machine: str,
+    rows: Sequence[Row],
+    lambda_rows: Sequence[dict[str, object]],
+    not_possible: Mapping[str, str],
+) -> dict[str, object]:
     """The document of `--json`: a row of `rows` is a variant as the issue names it; those which import boto3 and
-    Powertools beside Preheat's sessions are in `rows_with_imports`, those inside awslambdaric in `lambda_rows`."""
+    Powertools beside Preheat's sessions are in `rows_with_imports`, those inside awslambdaric in `lambda_rows`.
+    `not_possible` says why a kind of cache has no rows.
+    """
     rank = {name: place for place, name in enumerate(VARIANTS)}
     usual = [row for row in rows if row.variant.imports == row.variant.name.endswith("_naive")]
     return {
@@ -106,4 +113,5 @@ def as_json(machine: str, rows: Sequence[Row], lambda_rows: Sequence[dict[str, o
         ],
         "rows_with_imports": [row.to_json() for row in rows if row not in usual],
         "lambda_rows": list(lambda_rows),
+        "not_possible": dict(not_possible),
     }
