@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from warmer.adapters.cloudwatch import CloudWatchDemand
 from warmer.adapters.departure import PunctualPinger
-from warmer.adapters.histories import DynamoHistories
+from warmer.adapters.histories import Due, DynamoHistories
 from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.pings import LambdaPinger
 from warmer.adapters.provisioned import LambdaProvisioner
@@ -31,6 +31,7 @@ from warmer.policy.outcomes import Outcome
 from warmer.policy.preheat import Preheat
 from warmer.policy.values import Failed, Target, Terms
 from warmer.ports import Ports
+from warmer.settings import fingerprint
 
 NAMESPACE = "Preheat"
 AWS = Config(
@@ -85,7 +86,7 @@ class Warmer:
 
     environment: Environment
     session: boto3.Session
-    due_s: dict[Target, float] = field(default_factory=dict)
+    due: dict[Target, Due] = field(default_factory=dict)
     catalogue: Catalogue = field(init=False)
     demand: CloudWatchDemand = field(init=False)
     provisioner: LambdaProvisioner = field(init=False)
@@ -123,8 +124,9 @@ class Warmer:
             env.table,
             run=context.aws_request_id,
             until_s=time.time() + context.get_remaining_time_in_millis() / 1000,
-            due_s=self.due_s,
+            due=self.due,
             awake=told.awake(targets),
+            settings={c.target: fingerprint(c.objective, c.levels) for c in found.configured},
         )
         try:
             ports = replace(self._ports(histories, now_s), cold_starts=told)

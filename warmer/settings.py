@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from preheat.ping import Level
@@ -84,6 +85,13 @@ def settings_of(
     if objective.floor > objective.ceiling:
         raise SettingError(f"floor must be at most ceiling ({objective.ceiling}), was: {objective.floor}")
     return Settings(objective=objective, levels=levels, enabled=enabled)
+
+
+def fingerprint(objective: Objective, levels: Mapping[str, str]) -> str:
+    """A few characters that differ where the settings of a target do."""
+    windows = [(sorted(w.days), w.from_minute, w.until_minute, w.floor) for w in objective.windows]
+    text = repr((replace(objective, windows=()), windows, sorted(levels.items())))
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 def _checked(name: str, given: Given, now_s: float) -> Any:

@@ -15,7 +15,7 @@ from warmer.policy.absorb import absorb, spent_usd
 from warmer.policy.economics import Economics, best_hold_s, busy_servers
 from warmer.policy.history import History
 from warmer.policy.plans import Batch
-from warmer.policy.preheat import Preheat, lots
+from warmer.policy.preheat import Preheat, departure_wait_s, lots
 from warmer.policy.values import (
     Capacity,
     Configured,
@@ -185,6 +185,57 @@ def test_demand_is_absorbed_once_however_it_comes(peaks: list[int], cut: int) ->
         halves = replace(halves, history=absorb(halves, Facts(at_s=at_s, demand={A: part})))
     for name in ("events", "exposure_s", "peak", "folded_s", "watermark_s"):
         np.testing.assert_allclose(once[name], halves.history[name], rtol=1e-6)
+
+
+own_round = st.tuples(st.integers(1, 20), st.integers(0, 10), st.floats(0, 56.9))
+"""Environments that it found, pings beyond them (some met one that was known), and the second in its minute."""
+
+
+@given(
+    rounds=st.lists(own_round, min_size=1, max_size=12),
+    customers=st.lists(st.integers(0, 9), min_size=70, max_size=70),
+)
+@settings(max_examples=60, deadline=None)
+def test_our_own_pings_are_no_customers_traffic(
+    rounds: list[tuple[int, int, float]], customers: list[int]
+) -> None:
+    """CloudWatch counts them; the rate and the load that it tells are the customers' all the same."""
+    start_s = NOW_S // 60 * 60
+    batch = Batch([Configured(target=A)], History.blank(1), start_s)
+    calls = [3 * one for one in customers]
+    counted = list(calls)
+    for number, (found, more, second) in enumerate(rounds):
+        minute = 5 * number + 3
+        facts = round_of(found, 0, 0, number)
+        report = RoundReport(sightings=facts.reports[A].sightings, sent=found + more)
+        at_s = start_s + 60 * minute + second
+        batch = replace(batch, history=absorb(batch, replace(facts, at_s=at_s, reports={A: report})))
+        counted[minute] += found + more
+    demand = Demand(
+        start_s=start_s,
+        period_s=60.0,
+        peak_concurrency=tuple(customers),
+        invocations=tuple(counted),
+        duration_s=30.0,
+    )
+    after = absorb(batch, Facts(at_s=start_s + 60 * len(calls), demand={A: demand}))
+    assert after["rate_s"][0] == pytest.approx(np.mean(calls[-60:]) / 60, abs=1e-6)
+    assert after["busy"][0] == pytest.approx(min(calls[-15:]) / 60 * 30, abs=1e-6)
+
+
+@pytest.mark.parametrize("second", [0.0, 30.0, 56.9, 58.0])
+def test_a_round_is_taken_out_of_the_minute_in_which_it_went_out(second: float) -> None:
+    start_s = NOW_S // 60 * 60
+    batch = Batch([Configured(target=A)], History.blank(1), start_s)
+    at_s = start_s + second
+    batch = replace(batch, history=absorb(batch, replace(round_of(7, 0, 0, 0), at_s=at_s)))
+    out = int((at_s + departure_wait_s(at_s) - start_s) // 60)
+    minutes = [2, 2]
+    minutes[out] += 7
+    demand = Demand(
+        start_s=start_s, period_s=60.0, peak_concurrency=(2, 2), invocations=tuple(minutes), duration_s=1.0
+    )
+    assert absorb(batch, Facts(at_s=start_s + 240, demand={A: demand}))["rate_s"][0] == pytest.approx(2 / 60)
 
 
 @given(rounds=days)

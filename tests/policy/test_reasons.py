@@ -108,6 +108,32 @@ def test_what_could_not_be_read_leaves_provisioned_concurrency_alone() -> None:
     assert decided(replace(history)).provisioned.tolist() == [4]
 
 
+@pytest.mark.parametrize(
+    ("windows", "edge_min"),
+    [
+        pytest.param([(1, 22 * 60 + 15, 23 * 60)], 2, id="opens-in-two-minutes"),
+        pytest.param([(1, 22 * 60, 22 * 60 + 16)], 3, id="closes-in-three"),
+        pytest.param([(1, 22 * 60, 22 * 60 + 16), (1, 22 * 60 + 14, 23 * 60)], 1, id="the-nearer-of-two"),
+        pytest.param([(2, 0, 60)], None, id="opens-tomorrow"),
+        pytest.param([(1, 22 * 60 + 13, 22 * 60 + 30)], None, id="opened-in-this-minute"),
+    ],
+)
+def test_a_look_is_never_later_than_a_windows_edge(
+    windows: list[tuple[int, int, int]], edge_min: int | None
+) -> None:
+    objective = Objective(
+        windows=tuple(
+            Window(days=frozenset({day}), from_minute=begin, until_minute=end, floor=0)
+            for day, begin, end in windows
+        )
+    )
+    minute_s = NOW_S // 60 * 60
+    unbounded = decided(known(STEADY, reached=3)).next_look_s[0]
+    assert unbounded > minute_s + 180
+    expected = unbounded if edge_min is None else minute_s + 60 * edge_min
+    assert decided(known(STEADY, reached=3), objective).next_look_s[0] == expected
+
+
 @pytest.mark.parametrize(("rate", "dearer"), [(0.001, 0.01), (0.01, 0.1)])
 def test_a_stricter_rate_keeps_at_least_as_many(rate: float, dearer: float) -> None:
     history = known([6.0, 0.0, 0.0, 1.0, 0.0] * 14, reached=3, rate_s=0.02)

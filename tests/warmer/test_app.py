@@ -167,6 +167,15 @@ def test_the_switch_turns_it_off_and_on_at_run_time(make: Any, far: StandIn, aws
     assert tick(this, MINUTE_LATER, Context())["reached"] > 0
 
 
+def test_a_changed_setting_holds_from_the_next_run_on(make: Any, aws: boto3.Session) -> None:
+    this = make()
+    tick(this, EVENT, Context())
+    put_settings(aws, '{"floor": 2, "targets": {"b:live": {"floor": 6}}}')
+    summary = tick(this, MINUTE_LATER, Context("run-2"))
+    assert (summary["looked_at"], summary["reached"]) == (1, 6)
+    assert tick(this, {"scheduled_time": "2026-11-24T13:52:00Z"}, Context("run-3"))["looked_at"] == 0
+
+
 def told(aws: boto3.Session, table: str) -> dict[str, Any]:
     key = {"target": {"S": "burst#a:live"}}
     return dict(aws.client("dynamodb").get_item(TableName=table, Key=key).get("Item", {}))

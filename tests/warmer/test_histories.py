@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from warmer.adapters.histories import KEPT_S, DynamoHistories
+from warmer.adapters.histories import KEPT_S, Due, DynamoHistories
 from warmer.kill_switch import Strikes
 from warmer.policy.history import History
 from warmer.policy.values import Failed, Target
@@ -128,12 +128,12 @@ def test_a_target_that_is_not_due_is_in_neither(runs: Runs) -> None:
 
 
 def test_a_target_that_something_was_told_of_is_due_whatever_its_next_look_says(runs: Runs) -> None:
-    due_s: dict[Target, float] = {}
-    first = DynamoHistories(runs.client, "histories", "1", 9_999, runs.clock, due_s)
+    due: dict[Target, Due] = {}
+    first = DynamoHistories(runs.client, "histories", "1", 9_999, runs.clock, due)
     first.lease([A, B], NOW_S)
     for target in (A, B):
         first.save([target], knowing(1.0), [NOW_S + 300], NOW_S)
-    woken = DynamoHistories(runs.client, "histories", "2", 9_999, runs.clock, due_s, frozenset({A}))
+    woken = DynamoHistories(runs.client, "histories", "2", 9_999, runs.clock, due, frozenset({A}))
     assert woken.lease([A, B], NOW_S + 60).held == (A,)
 
 
@@ -148,14 +148,50 @@ def test_a_told_target_is_still_one_runs_at_a_time_and_once_an_instant(runs: Run
     assert "duplicate delivery" in again.lease([A], NOW_S).refused[A].reason
 
 
-def test_what_is_known_to_be_not_due_costs_no_write(runs: Runs) -> None:
-    due_s: dict[Target, float] = {}
-    first = DynamoHistories(runs.client, "histories", "1", 9_999, runs.clock, due_s)
+def run_under(runs: Runs, settings: str, due: dict[Target, Due] | None = None) -> DynamoHistories:
+    return DynamoHistories(
+        runs.client,
+        "histories",
+        settings,
+        9_999,
+        runs.clock,
+        {} if due is None else due,
+        settings={A: settings},
+    )
+
+
+def test_a_target_whose_settings_changed_is_due_at_once(runs: Runs) -> None:
+    due: dict[Target, Due] = {}
+    first = run_under(runs, "floor 1", due)
     first.lease([A], NOW_S)
     first.save([A], knowing(1.0), [NOW_S + 300], NOW_S)
-    assert due_s == {A: NOW_S + 300}
+    assert run_under(runs, "floor 1", due).lease([A], NOW_S + 60).held == ()
+    assert run_under(runs, "floor 1").lease([A], NOW_S + 60).held == ()
+    changed = run_under(runs, "floor 2", due)
+    assert changed.lease([A], NOW_S + 60).held == (A,)
+    changed.save([A], knowing(1.0), [NOW_S + 300], NOW_S + 60)
+    assert run_under(runs, "floor 2", due).lease([A], NOW_S + 120).held == ()
+    assert run_under(runs, "floor 1").lease([A], NOW_S + 120).held == (A,), "back again is a change too"
+
+
+def test_an_item_of_before_settings_were_kept_waits_for_its_next_look(runs: Runs) -> None:
+    first = runs.next()
+    first.lease([A], NOW_S)
+    first.save([A], knowing(1.0), [NOW_S + 300], NOW_S)
+    runs.client.update_item(
+        TableName="histories", Key={"target": {"S": str(A)}}, UpdateExpression="REMOVE fingerprint"
+    )
+    assert run_under(runs, "floor 1").lease([A], NOW_S + 60).held == ()
+
+
+def test_what_is_known_to_be_not_due_costs_no_write(runs: Runs) -> None:
+    due: dict[Target, Due] = {}
+    first = DynamoHistories(runs.client, "histories", "1", 9_999, runs.clock, due)
+    first.lease([A], NOW_S)
+    first.save([A], knowing(1.0), [NOW_S + 300], NOW_S)
+    assert due == {A: Due(NOW_S + 300, "")}
     unreachable: Any = None
-    second = DynamoHistories(unreachable, "histories", "2", 9_999, runs.clock, due_s)
+    second = DynamoHistories(unreachable, "histories", "2", 9_999, runs.clock, due)
     assert second.lease([A], NOW_S + 60).held == ()
 
 

@@ -8,13 +8,26 @@ from typing import Any
 import pytest
 
 from warmer.policy.values import Objective, Target, Window
-from warmer.settings import SettingError, parse_document, settings_of
+from warmer.settings import SettingError, fingerprint, parse_document, settings_of
 from warmer.windows import parse_window
 
 A = Target("a", "live")
 SUMMER_S = datetime(2026, 7, 1, tzinfo=UTC).timestamp()
 WINTER_S = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
 WEEKDAYS = frozenset(range(5))
+
+
+def test_settings_have_one_fingerprint_whatever_order_they_came_in() -> None:
+    shared = '{"windows": ["mon-fri 08:00-18:00 5"], "levels": {"a": "HOT", "b": "LOADED"}, "floor": 2}'
+    turned = '{"floor": 2, "levels": {"b": "LOADED", "a": "HOT"}, "windows": ["fri-mon 08:00-18:00 5"]}'
+    same = turned.replace("fri-mon", "tue-fri+mon")
+    prints = [
+        fingerprint(one.objective, one.levels)
+        for one in (
+            settings_of(A, parse_document(text, "/w"), {}, "/w", 0.0) for text in (shared, same, turned)
+        )
+    ]
+    assert prints[0] == prints[1] != prints[2]
 
 
 def settings(text: str = "{}", **tags: str) -> Any:

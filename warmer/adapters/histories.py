@@ -1,7 +1,8 @@
 """What is remembered of targets, one small item each in DynamoDB, with a lease so that runs may overlap.
 
-An item: `target` (key), `history` (the policy's row), `done_s` (the last cycle's instant), `next_look_s`, `strikes` and
-`paused_until_s` (the kill switch), `expires_at` (time to live), and while a run holds it `lease_by`, `lease_until`.
+An item: `target` (key), `history` (the policy's row), `done_s` (the last cycle's instant), `next_look_s`, `fingerprint`
+(of the settings it was planned under), `strikes` and `paused_until_s` (the kill switch), `expires_at` (time to live),
+and while a run holds it `lease_by`, `lease_until`.
 """
 
 from __future__ import annotations
@@ -32,13 +33,24 @@ IF_FREE = (
     "(attribute_not_exists(done_s) OR done_s < :now)"
     " AND (attribute_not_exists(lease_until) OR lease_until < :wall)"
 )
-IF_DUE_AND_FREE = f"{IF_FREE} AND (attribute_not_exists(next_look_s) OR next_look_s <= :now)"
+IF_DUE_AND_FREE = (
+    f"{IF_FREE} AND (attribute_not_exists(next_look_s) OR next_look_s <= :now"
+    " OR (attribute_exists(fingerprint) AND fingerprint <> :settings))"
+)
 KEEP = (
-    "SET history = :history, done_s = :now, next_look_s = :look, strikes = :strikes,"
+    "SET history = :history, done_s = :now, next_look_s = :look, fingerprint = :settings, strikes = :strikes,"
     " paused_until_s = :paused, expires_at = :expires REMOVE lease_by, lease_until"
 )
 LET_GO = "REMOVE lease_by, lease_until"
 IF_MINE = "lease_by = :me"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When a target is looked at next, unless its settings are no longer those."""
+
+    at_s: float
+    fingerprint: str
 
 
 @dataclass(slots=True)
@@ -54,17 +66,19 @@ class DynamoHistories:
     run: str
     until_s: float
     clock: Callable[[], float] = time.time
-    due_s: dict[Target, float] = field(default_factory=dict)
+    due: dict[Target, Due] = field(default_factory=dict)
     """When targets are due as far as this process knows; shared between runs, it saves a refused write a cycle."""
     awake: frozenset[Target] = frozenset()
     """Targets that are due now, whatever their next look says: something was told of them."""
+    settings: Mapping[Target, str] = field(default_factory=dict)
+    """Fingerprints of the targets' settings: a target whose settings changed is due now."""
     _items: dict[Target, Item] = field(default_factory=dict)
     _strikes: dict[Target, Strikes] = field(default_factory=dict)
     _held: set[Target] = field(default_factory=set)
 
     def lease(self, targets: Sequence[Target], now_s: float) -> Leases:
         """Take the due targets that are free, a conditional write each, which brings the item along."""
-        asked = [t for t in targets if t in self.awake or self.due_s.get(t, 0.0) <= now_s]
+        asked = [target for target in targets if self._may_be_due(target, now_s)]
         refused: dict[Target, Failed] = {}
         for target, answer in _each(asked, lambda target: self._take(target, now_s)):
             if isinstance(answer, Failed):
@@ -93,7 +107,7 @@ class DynamoHistories:
                 unsaved[target] = failed
             else:
                 self._held.discard(target)
-                self.due_s[target] = rows[target][1]
+                self.due[target] = Due(rows[target][1], self._fingerprint(target))
         return unsaved
 
     def release(self) -> None:
@@ -113,6 +127,14 @@ class DynamoHistories:
         """Kept with the next `save`."""
         self._strikes[target] = strikes
 
+    def _may_be_due(self, target: Target, now_s: float) -> bool:
+        known = self.due.get(target)
+        told = target in self.awake
+        return told or known is None or known.at_s <= now_s or known.fingerprint != self._fingerprint(target)
+
+    def _fingerprint(self, target: Target) -> str:
+        return self.settings.get(target, "")
+
     def _take(self, target: Target, now_s: float) -> bool | Failed:
         values = {
             ":me": {"S": self.run},
@@ -120,12 +142,15 @@ class DynamoHistories:
             ":now": _n(now_s),
             ":wall": _n(self.clock()),
         }
+        told = target in self.awake
+        if not told:
+            values |= {":settings": {"S": self._fingerprint(target)}}
         try:
             answer = self.client.update_item(
                 TableName=self.table,
                 Key=_key(target),
                 UpdateExpression=TAKE,
-                ConditionExpression=IF_FREE if target in self.awake else IF_DUE_AND_FREE,
+                ConditionExpression=IF_FREE if told else IF_DUE_AND_FREE,
                 ExpressionAttributeValues=values,
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -141,7 +166,7 @@ class DynamoHistories:
         if _number(item, "done_s") >= now_s:
             return Failed(f"handled at {_number(item, 'done_s'):.3f} already: a duplicate delivery")
         if target not in self.awake and _number(item, "next_look_s") > now_s:
-            self.due_s[target] = _number(item, "next_look_s")
+            self.due[target] = Due(_number(item, "next_look_s"), self._fingerprint(target))
             return False
         return Failed("another run holds it")
 
@@ -160,6 +185,7 @@ class DynamoHistories:
             ":history": {"B": row},
             ":now": _n(now_s),
             ":look": _n(look_s),
+            ":settings": {"S": self._fingerprint(target)},
             ":strikes": _n(strikes.failures),
             ":paused": _n(strikes.paused_until_s),
             ":expires": _n(int(self.clock() + KEPT_S)),

@@ -21,6 +21,8 @@ LIFETIME_HALF_LIFE = 200.0
 WINDOW_S = 300.0
 COLLISION_S = 0.5
 """A cold start this close to a round of our own was turned away by it, and says nothing of need."""
+DEPARTS_S = 3.0
+"""A round goes out in its cycle's minute, or in the next where that is over so soon (`preheat.departure_wait_s`)."""
 QUIET_MINUTES = 15
 DEFAULT_DURATION_S = 0.5
 FORGET_RATE_S = 3600.0
@@ -59,6 +61,7 @@ def absorb(batch: Batch[History], facts: Facts) -> History:
         rows = np.array([row for row, _ in came], np.int64)
         for row, report in came:
             columns["spent_usd"][row] += spent_usd(batch.configured[row].facts, report)
+            _note_round(columns[row], report, facts.at_s)
         needs = _absorb_rounds(columns, rows, [_seen(report) for _, report in came], facts.at_s)
         _fold_known(columns, rows, facts.at_s, needs)
     columns["watermark_s"] = np.maximum(columns["watermark_s"], facts.at_s)
@@ -208,14 +211,34 @@ def _learn(column: NDArray[np.float32], rows: NDArray[np.int64], seen: Floats, k
     column[rows] = np.where(known, mean, old)
 
 
+def _note_round(record: np.void, report: RoundReport, at_s: float) -> None:
+    for name, value in (
+        ("rounds_s", at_s),
+        ("rounds_found", len(report.sightings)),
+        ("rounds_sent", report.sent),
+    ):
+        record[name][1:] = record[name][:-1].copy()
+        record[name][0] = value
+
+
+def _own(record: np.void, demand: Demand) -> tuple[Floats, Floats]:
+    """Our own rounds in each of the demand's periods: the most environments at once, and pings."""
+    periods = len(demand.invocations)
+    peaks, calls = np.zeros(periods), np.zeros(periods)
+    at = np.floor((record["rounds_s"] + DEPARTS_S - demand.start_s) / demand.period_s).astype(np.int64)
+    within = (at >= 0) & (at < periods)
+    np.maximum.at(peaks, at[within], record["rounds_found"][within])
+    np.add.at(calls, at[within], record["rounds_sent"][within])
+    return peaks, calls
+
+
 def _absorb_demand(columns: NDArray[np.void], row: int, demand: Demand) -> None:
     """CloudWatch's minutes. They are counted as need only where no round has told of the time already."""
     record = columns[row]
     peaks, calls = np.array(demand.peak_concurrency, float), np.array(demand.invocations, float)
     starts = demand.start_s + demand.period_s * np.arange(len(peaks))
-    own = np.abs(starts + demand.period_s / 2 - record["round_s"]) <= demand.period_s
-    peaks = np.where(own, np.maximum(peaks - record["reached"], 0), peaks)
-    calls = np.where(own, np.maximum(calls - record["reached"], 0), calls)
+    own_peaks, own_calls = _own(record, demand)
+    peaks, calls = np.maximum(peaks - own_peaks, 0), np.maximum(calls - own_calls, 0)
     if len(peaks):
         if demand.duration_s > 0:
             record["duration_s"] = demand.duration_s

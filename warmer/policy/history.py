@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 3
+VERSION = 4
 """Of the row's layout. A row of another version is as good as none: what matters in it is read from CloudWatch anew."""
 
 
@@ -33,6 +33,10 @@ BINS = len(AGE_EDGES_S) + 1
 INTERVALS = 31
 """Rounds are counted by the minutes since the round before, 0 to 30, for how long idle environments live."""
 
+ROUNDS = 16
+"""Rounds remembered one by one, to take them out of CloudWatch's minutes: those of an hour and more, of which it
+tells the rate."""
+
 LAYOUT = np.dtype(
     [
         ("watermark_s", "f8"),  # instant of the last cycle that was absorbed; 0: nothing yet
@@ -50,6 +54,9 @@ LAYOUT = np.dtype(
         ("jitter_s", "f4"),  # mean of pings' travel beyond the least; 0: not yet
         ("round_s", "f8"),  # instant of the last round that was sent
         ("reached", "i4"),  # on-demand environments it reached
+        ("rounds_s", "f8", (ROUNDS,)),  # instants of the last rounds, the newest first; 0: none
+        ("rounds_found", "i4", (ROUNDS,)),  # environments that each reached, on demand or provisioned …
+        ("rounds_sent", "i4", (ROUNDS,)),  # … and pings that it took
         ("trials", "f4", (INTERVALS,)),  # decayed: idle environments awaited after so many minutes …
         ("deaths", "f4", (INTERVALS,)),  # … and those of them that were gone
         ("provisioned", "i4"),  # provisioned concurrency asked for last

@@ -7,6 +7,7 @@ so that much is set aside for it; pings have the rest, day by day.
 from __future__ import annotations
 
 import calendar
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,6 +26,7 @@ from warmer.policy.values import Configured, Terms
 
 HEAD_START_DAYS = 1.0
 """The month's budget becomes available day by day; so much of it is there from the start."""
+WEEK_MIN = 7 * 1440
 LEAST_REST_S = 86_400.0
 """Else the last minutes of a month could provision more than the first look of the next one can end in time."""
 
@@ -75,6 +77,20 @@ def window_floor(configured: Configured, now_s: float) -> int:
         if day in w.days and w.from_minute <= minute < w.until_minute
     )
     return max(inside, default=0)
+
+
+def next_edge_s(configured: Configured, now_s: float) -> float:
+    """When a window opens or closes next, Unix s; inf where there is none."""
+    minute_s = now_s // 60 * 60
+    now = int(minute_s // 60 + 3 * 1440) % WEEK_MIN
+    edges = (
+        day * 1440 + edge
+        for w in configured.objective.windows
+        for day in w.days
+        for edge in (w.from_minute, w.until_minute)
+    )
+    ahead_min = min(((edge - now - 1) % WEEK_MIN + 1 for edge in edges), default=math.inf)
+    return minute_s + 60.0 * ahead_min
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from warmer.policy.depth import Depth, best_depth
 from warmer.policy.economics import Economics, best_hold_s, busy_servers, jitter_s, ping_usd
 from warmer.policy.history import History
 from warmer.policy.lifetime import best_minutes, death_probability
-from warmer.policy.limits import Limits
+from warmer.policy.limits import Limits, next_edge_s
 from warmer.policy.plans import Batch, Bools, Floats, Ints, Looks, Plans, column
 from warmer.policy.target_rate import priced_by_rate
 from warmer.policy.values import Facts, Reason, Terms
@@ -82,7 +82,10 @@ class Preheat:
             pings=pings + held,
             hold_s=hold,
             provisioned=np.where(change, provisioned, -1),
-            next_look_s=_next_look(again, batch.now_s, minutes),
+            next_look_s=np.minimum(
+                _next_look(again, batch.now_s, minutes),
+                column(configured, lambda c: next_edge_s(c, batch.now_s)),
+            ),
             reason=_reasons(batch, depth, limits, provisioned, unread, settling, exploring),
             cost_usd=depth.cost_usd,
             cold_starts=depth.cold_starts,
