@@ -29,6 +29,7 @@ from warmer.policy.values import (
     Sighting,
     Target,
     Terms,
+    Window,
 )
 
 NOW_S = 1_700_000_000.0
@@ -258,6 +259,46 @@ def test_which_targets_try_a_longer_interval_is_not_drawn_by_who_is_looked_at_be
     row = alone % len(days)
     one = Batch([configured[row]], History.stack([rows[row]]), several.now_s)
     assert lots(several)[row] == lots(one)[0]
+
+
+AIMS = (
+    Objective(),
+    Objective(floor=3, ceiling=5),
+    Objective(monthly_budget_usd=0.5, cold_start_cost_usd=0.1),
+    Objective(cold_start_rate=0.001),
+    Objective(windows=(Window(days=frozenset(range(7)), from_minute=0, until_minute=1440, floor=2),)),
+)
+FUNCTIONS = (FunctionFacts(), FunctionFacts(memory_mb=3008, architecture="arm64", init_s=9.0))
+
+
+@given(
+    days=st.lists(
+        st.tuples(days, st.floats(0, 8), st.sampled_from(AIMS), st.sampled_from(FUNCTIONS)),
+        min_size=2,
+        max_size=6,
+    ),
+    unread=st.sets(st.integers(0, 5)),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_target_is_decided_alike_alone_and_among_others(
+    days: list[tuple[list[tuple[int, int, int]], float, Objective, FunctionFacts]], unread: set[int]
+) -> None:
+    """But for what lifetimes others have seen, which is shared on purpose."""
+    configured = [
+        Configured(target=Target(f"f{i}", "live"), objective=objective, facts=facts)
+        for i, (_, _, objective, facts) in enumerate(days)
+    ]
+    history = History.stack([history_of(rounds, Objective())[0].history.rows()[0] for rounds, *_ in days])
+    history.columns["trials"] = history.columns["deaths"] = 0
+    history.columns["busy"] = [busy for _, busy, *_ in days]
+    missing = frozenset(c.target for i, c in enumerate(configured) if i in unread)
+    now_s = NOW_S + 300.0 * 60
+    together = Preheat().plan(Batch(configured, history, now_s, missing), TERMS)
+    for row, one in enumerate(configured):
+        alone = Preheat().plan(Batch([one], history.take([row]), now_s, missing), TERMS)
+        for name in ("pings", "hold_s", "provisioned", "next_look_s", "cost_usd", "cold_starts"):
+            np.testing.assert_allclose(getattr(together, name)[row], getattr(alone, name)[0], rtol=1e-9)
+        assert together.reason[row] == alone.reason[0]
 
 
 @given(rounds=days)

@@ -10,8 +10,9 @@ import pytest
 
 from warmer.policy.absorb import fold
 from warmer.policy.history import History
+from warmer.policy.lifetime import NEW_SHARE
 from warmer.policy.plans import Batch, Plans
-from warmer.policy.preheat import Preheat
+from warmer.policy.preheat import Preheat, lots
 from warmer.policy.values import Configured, Objective, Reason, Target, Terms, Window
 
 NOW_S = 1_700_000_000.0  # Tuesday, 14 November 2023, 22:13:20 UTC
@@ -35,10 +36,12 @@ def known(needs: list[float], *, reached: int = 0, **columns: float) -> History:
     return history
 
 
-def decided(history: History, objective: Objective | None = None, *, unread: bool = False) -> Plans:
+def decided(
+    history: History, objective: Objective | None = None, *, unread: bool = False, terms: Terms = TERMS
+) -> Plans:
     configured = Configured(target=A, objective=objective or Objective())
     batch = Batch([configured], history, NOW_S, frozenset({A} if unread else ()))
-    return Preheat().plan(batch, TERMS)
+    return Preheat().plan(batch, terms)
 
 
 STEADY = [3.0, 0.0, 0.0] * 24
@@ -54,6 +57,13 @@ def settled(minutes: int, deaths: float = 0.0) -> Callable[[], History]:
         return history
 
     return make
+
+
+def drawn(history: History) -> History:
+    """The same, its last round in a minute in which the target's lot is to explore."""
+    while lots(Batch([Configured(target=A)], history, NOW_S))[0] >= NEW_SHARE:
+        history.columns["round_s"] -= 60.0
+    return history
 
 
 TABLE = [
@@ -78,14 +88,16 @@ TABLE = [
                  id="a-rate-instead-of-a-price"),
     pytest.param(lambda: known(STEADY, settling=True), None, False, Reason.SETTLING, id="allocation-in-progress"),
     pytest.param(lambda: known(STEADY), None, True, Reason.UNKNOWN, id="metrics-could-not-be-read"),
+    pytest.param(lambda: drawn(settled(5)()), None, False, Reason.LEARNING_LIFETIME, id="drawn-to-try-longer"),
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("terms", [pytest.param(TERMS, id="announced"), pytest.param(Terms(), id="defaults")])
 @pytest.mark.parametrize(("history", "objective", "unread", "reason"), TABLE)
 def test_what_decides(
-    history: Callable[[], History], objective: Objective | None, unread: bool, reason: Reason
+    history: Callable[[], History], objective: Objective | None, unread: bool, reason: Reason, terms: Terms
 ) -> None:
-    assert decided(history(), objective, unread=unread).reason == [reason]
+    assert decided(history(), objective, unread=unread, terms=terms).reason == [reason]
 
 
 def test_some_targets_try_a_longer_interval_once_the_last_one_is_known_to_be_safe() -> None:
@@ -97,7 +109,7 @@ def test_some_targets_try_a_longer_interval_once_the_last_one_is_known_to_be_saf
 
 
 def test_every_reason_has_a_row() -> None:
-    tested = {row.values[3] for row in TABLE} | {Reason.LEARNING_LIFETIME}
+    tested = {row.values[3] for row in TABLE}
     assert tested == set(Reason)
 
 

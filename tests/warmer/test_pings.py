@@ -64,6 +64,24 @@ def test_all_pings_let_go_at_one_instant(far: StandIn, url: str) -> None:
     assert max(far.arrivals_s) - min(far.arrivals_s) < 0.1
 
 
+def test_a_round_has_one_release_whoever_sends_it_and_each_round_its_own(far: StandIn, url: str) -> None:
+    releases: dict[str, list[float]] = {"a": [], "b": []}
+
+    def note(function: str, event: dict[str, Any]) -> None:
+        releases[function].append(event["preheat"]["release_at_ms"] / 1000)
+
+    far.misbehave = note
+    far.warm("a:live", 12)
+    far.warm("b:live", 5)
+    before = time.time()
+    pinger(url).send(
+        [Round(target=A, environments=12, hold_s=0.05), Round(target=B, environments=5, hold_s=0.2)]
+    )
+    assert (len(releases["a"]), len(releases["b"])) == (12, 5)
+    (of_a,), (of_b,) = set(releases["a"]), set(releases["b"])
+    assert of_a >= before + 0.05 and of_b >= before + 0.2
+
+
 def test_a_round_beyond_what_is_warm_makes_new_environments(far: StandIn, url: str) -> None:
     far.warm("a:live", 2)
     report = reported(ping(url, environments=5))

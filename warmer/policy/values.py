@@ -231,8 +231,9 @@ class Terms:
     """How late CloudWatch's newest complete minute is."""
     send_s: float = 0.001
     """Time the sender needs a ping."""
-    sender_pings: int = 150
-    """The most pings of a round that one sender sends; larger rounds are split over parallel senders."""
+    sender_pings: int = 10_000
+    """The most pings of a round that one sender sends; more are split over as many as that takes, side by side. The
+    deployed warmer has one sender, whatever the round; the simulator assumes slower ones and several of them."""
     provision_s: float = 120.0
     """From asking for provisioned concurrency to having it."""
     announces: bool = False
