@@ -130,7 +130,7 @@ def test_the_same_seed_gives_the_same_result_and_another_one_another() -> None:
 
 
 def test_a_longer_lifetime_is_learned_and_saves_rounds() -> None:
-    trace = small(1440)
+    trace = small(2880)
     short, long = (
         play(trace, contender("preheat", trace, world), world)
         for world in (Assumptions(lifetime="6m"), Assumptions(lifetime="15m"))

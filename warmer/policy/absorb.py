@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmer.policy.economics import PROVISIONED_STEP_S, provisioned_usd_s
-from warmer.policy.history import AGE_EDGES_S, FIRST_SLOTS, INTERVALS, LEVELS, History
+from warmer.policy.forecast import hour_of, rates_per_s
+from warmer.policy.history import AGE_EDGES_S, FIRST_SLOTS, INTERVALS, LEVELS, WIDTHS, History
 from warmer.policy.plans import Batch, Bools, Floats, column
 from warmer.policy.values import Capacity, Demand, Facts, Failed, FunctionFacts, Prices, RoundReport
 
 HALF_LIFE_S = 2 * 3600.0
+DAYS_HALF_LIFE_S = LOSS_HALF_LIFE_S = 24 * 3600.0
+WEEKS_HALF_LIFE_S = 14 * 24 * 3600.0
 PEAK_HALF_LIFE_S = 24 * 3600.0
 LIFETIME_HALF_LIFE = 200.0
 """In environments awaited: what is known of lifetimes is as good as the last few hundred of them."""
@@ -75,6 +78,8 @@ def fold(columns: NDArray[np.void], rows: NDArray[np.int64], ends_s: Floats, nee
     that age with one event. Both are forgotten with one half-life, so a rate of need by idle age is their ratio.
     """
     span = np.maximum(ends_s - columns["folded_s"][rows], 1.0)
+    judge(columns, rows, span, needs)
+    _count_long(columns, rows, ends_s, span, needs)
     kept = 0.5 ** (span / HALF_LIFE_S)
     idle = columns["idle_s"][rows]
     age = np.searchsorted(AGE_EDGES_S, idle + span[:, None] / 2)
@@ -88,6 +93,37 @@ def fold(columns: NDArray[np.void], rows: NDArray[np.int64], ends_s: Floats, nee
     columns["idle_s"][rows] = np.where(needed, 0.0, np.minimum(idle + span[:, None], 1e6))
     columns["peak"][rows] = np.maximum(columns["peak"][rows] * 0.5 ** (span / PEAK_HALF_LIFE_S), needs)
     columns["folded_s"][rows] = ends_s
+
+
+def _count_long(
+    columns: NDArray[np.void], rows: NDArray[np.int64], ends_s: Floats, span_s: Floats, needs: Floats
+) -> None:
+    """The same stretches by occurrence and exposure, whatever the idle age: over days, and by the hour of the day."""
+    needed = FIRST_SLOTS[None, :] <= needs[:, None]
+    days, weeks = 0.5 ** (span_s / DAYS_HALF_LIFE_S), 0.5 ** (span_s / WEEKS_HALF_LIFE_S)
+    columns["day_events"][rows] = columns["day_events"][rows] * days[:, None] + needed
+    columns["day_exposure_s"][rows] = columns["day_exposure_s"][rows] * days + span_s
+    at = np.arange(len(rows)), hour_of(ends_s - span_s / 2)
+    events = columns["hour_events"][rows] * weeks[:, None, None]
+    exposure = columns["hour_exposure_s"][rows] * weeks[:, None]
+    events[at] += needed
+    exposure[at] += span_s
+    columns["hour_events"][rows], columns["hour_exposure_s"][rows] = events, exposure
+
+
+def judge(columns: NDArray[np.void], rows: NDArray[np.int64], span_s: Floats, needs: Floats) -> None:
+    """Count against each forecaster how wrong it was of a stretch that is over, before it is told of it.
+
+    The loss is Σ (P(slot is needed) - whether it was)² over the slots, which is the pinball loss of the peak's
+    quantiles, all of them taken together (the continuous ranked probability score;
+    Gneiting and Raftery, JASA 2007, section 4.2).
+    """
+    history = History(columns[rows])
+    needed = FIRST_SLOTS[None, :] <= needs[:, None]
+    expected = 1 - np.exp(-rates_per_s(history, history["folded_s"]) * span_s[None, :, None])
+    loss = ((expected - needed[None]) ** 2 * WIDTHS).sum(axis=2).T
+    kept = 0.5 ** (span_s / LOSS_HALF_LIFE_S)
+    columns["loss"][rows] = columns["loss"][rows] * kept[:, None] + loss
 
 
 def need_of_cold_starts(record: np.void, announced: Sequence[float]) -> float:

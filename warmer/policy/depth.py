@@ -8,14 +8,12 @@ import numpy as np
 
 from warmer.policy.economics import Economics, best_hold_s, jitter_s, ping_usd, turned_away_usd
 from warmer.policy.forecast import hazard_per_s
-from warmer.policy.history import LEVELS, History
+from warmer.policy.history import LEVELS, WIDTHS, History
 from warmer.policy.plans import Floats, Ints
 from warmer.policy.values import Terms
 
 AMORTISED_ROUNDS = 6.0
 """A new environment's INIT is a cost of the rounds it is likely to be kept for."""
-WIDTHS = np.diff(LEVELS, prepend=0).astype(np.float64)
-"""Slots that each level stands for."""
 
 
 @dataclass(frozen=True, slots=True)

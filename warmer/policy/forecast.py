@@ -1,11 +1,14 @@
-"""How soon each slot will be needed again, from how long it has been idle; arrays are (targets, levels)."""
+"""How soon each slot will be needed again: three simple forecasters, mixed for each target by how wrong each has been.
+
+By how long the slot has been idle (within hours), by how often it was needed in the last days, by the hour of the day.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from warmer.policy.history import AGE_EDGES_S, BINS, LEVELS, History
-from warmer.policy.plans import Floats
+from warmer.policy.history import AGE_EDGES_S, BINS, HOURS, LEVELS, History
+from warmer.policy.plans import Floats, Ints
 
 PRIOR_EVENTS = 1.0
 PRIOR_SPAN_S = 300.0
@@ -17,19 +20,58 @@ PRIOR_STEEPNESS = 5.0
 SMOOTHING_S = 20_000.0
 
 
-def hazard_per_s(history: History, now_s: float) -> Floats:
-    """Rate at which each level is needed next, given how long it has been idle.
+HOUR_SMOOTHING_S = 7200.0
+FAVOUR = np.array([0.7, 0.02, 0.28])
+"""What each forecaster is trusted before it has been judged."""
+STERNNESS = 4.0
+"""A forecaster twice as wrong as the best is trusted a sixteenth as much."""
 
-    Events over exposure at the level's idle age, drawn towards the level's rate over all ages past the first bin,
-    and that towards a prior that falls with the level: `PRIOR_EVENTS` in `PRIOR_SPAN_S` up to the peak seen.
+
+def hazard_per_s(history: History, now_s: float) -> Floats:
+    """Rate at which each level is needed next, (targets, levels): the forecasters' rates by how each is trusted."""
+    rates = rates_per_s(history, np.full(len(history), now_s))
+    mixed: Floats = np.einsum("tf,ftl->tl", trust(history), rates)
+    return mixed
+
+
+def trust(history: History) -> Floats:
+    """Weight of each forecaster, (targets, forecasters); a target's add up to 1."""
+    loss = history["loss"].astype(np.float64) + 1.0
+    weight = FAVOUR * (loss.min(axis=1, keepdims=True) / loss) ** STERNNESS
+    shares: Floats = weight / weight.sum(axis=1, keepdims=True)
+    return shares
+
+
+def rates_per_s(history: History, at_s: Floats) -> Floats:
+    """Rate at which each level is needed at instants (targets,): by forecaster, (forecasters, targets, levels).
+
+    Events over exposure: at the level's idle age, drawn towards the level's rate over all ages past the first bin, and
+    that towards a prior that falls with the level (`PRIOR_EVENTS` in `PRIOR_SPAN_S` up to the peak seen); over the last
+    days, drawn towards the same prior; in this hour of the day, drawn towards the rate by idle age.
     """
+    rows, prior = np.arange(len(history)), _prior_events(history, at_s)
     events, exposure = history["events"], history["exposure_s"]
-    known_s = np.where(history["first_s"] > 0, now_s - history["first_s"], 0.0)
-    seen = history["peak"].astype(np.float64)
-    peak = np.maximum(seen, PRIOR_PEAK * np.clip(2 * seen, 0.5 ** (known_s / GUESS_HALF_LIFE_S), 1.0))
-    prior = PRIOR_EVENTS * np.minimum(1.0, (peak[:, None] / LEVELS[None, :]) ** PRIOR_STEEPNESS)
     late = events[:, :, 1:].sum(axis=2) + prior
     overall = late / (exposure[:, :, 1:].sum(axis=2) + PRIOR_SPAN_S)
-    age = np.searchsorted(AGE_EDGES_S, history["idle_s"] + (now_s - history["folded_s"])[:, None])
-    at = np.arange(len(history))[:, None], np.arange(len(LEVELS))[None, :], np.minimum(age, BINS - 1)
-    return np.asarray((events[at] + SMOOTHING_S * overall) / (exposure[at] + SMOOTHING_S))
+    age = np.searchsorted(AGE_EDGES_S, history["idle_s"] + (at_s - history["folded_s"])[:, None])
+    at = rows[:, None], np.arange(len(LEVELS))[None, :], np.minimum(age, BINS - 1)
+    by_age = (events[at] + SMOOTHING_S * overall) / (exposure[at] + SMOOTHING_S)
+    by_days = (history["day_events"] + prior) / (history["day_exposure_s"][:, None] + PRIOR_SPAN_S)
+    hour = hour_of(at_s)
+    by_hour = (history["hour_events"][rows, hour] + HOUR_SMOOTHING_S * by_age) / (
+        history["hour_exposure_s"][rows, hour][:, None] + HOUR_SMOOTHING_S
+    )
+    return np.stack([by_age, by_days, by_hour])
+
+
+def hour_of(at_s: Floats) -> Ints:
+    """Hour of the day, UTC, 0 to 23."""
+    return (at_s // 3600 % HOURS).astype(np.int64)
+
+
+def _prior_events(history: History, at_s: Floats) -> Floats:
+    known_s = np.where(history["first_s"] > 0, at_s - history["first_s"], 0.0)
+    seen = history["peak"].astype(np.float64)
+    peak = np.maximum(seen, PRIOR_PEAK * np.clip(2 * seen, 0.5 ** (known_s / GUESS_HALF_LIFE_S), 1.0))
+    events: Floats = PRIOR_EVENTS * np.minimum(1.0, (peak[:, None] / LEVELS[None, :]) ** PRIOR_STEEPNESS)
+    return events

@@ -27,9 +27,14 @@ LEVELS = _levels()
 """(levels,) the last slot of each stretch of slots that are counted together; a need within a stretch needs it all."""
 FIRST_SLOTS = np.concatenate(([0], LEVELS[:-1])) + 1
 """(levels,) the first slot of each."""
+WIDTHS = np.diff(LEVELS, prepend=0).astype(np.float64)
+"""(levels,) slots that each stands for."""
 AGE_EDGES_S = np.array([330.0, 660.0, 1260.0, 2460.0, 4860.0, 9660.0])
 """Edges between the bins of how long a slot has been idle; the first ends where no idle environment is sure to live."""
 BINS = len(AGE_EDGES_S) + 1
+HOURS = 24
+FORECASTERS = ("need by idle age", "need of the last days", "need by hour of the day")
+"""What a forecast may rest on, in the order of the rows of `forecast.rates_per_s`."""
 INTERVALS = 31
 """Rounds are counted by the minutes since the round before, 0 to 30, for how long idle environments live."""
 
@@ -46,6 +51,15 @@ LAYOUT = np.dtype(
         ("events", "f4", (len(LEVELS), BINS)),  # decayed: times that level was needed again at that idle age
         ("exposure_s", "f4", (len(LEVELS), BINS)),  # decayed: time that level spent at that idle age
         ("idle_s", "f4", (len(LEVELS),)),  # since that level was last needed, at folded_s
+        ("day_events", "f4", (len(LEVELS),)),  # decayed over a day: times that level was needed again …
+        ("day_exposure_s", "f4"),  # … in so much time
+        (
+            "hour_events",
+            "f4",
+            (HOURS, len(LEVELS)),
+        ),  # decayed over weeks: the same by the hour of the day (UTC) …
+        ("hour_exposure_s", "f4", (HOURS,)),  # … in so much time of that hour
+        ("loss", "f4", (len(FORECASTERS),)),  # decayed: how wrong each forecaster was (see `absorb.judge`)
         ("peak", "f4"),  # slowly decaying maximum of need
         ("rate_s", "f4"),  # requests a second, decayed over an hour
         ("busy", "f4"),  # concurrency of the quietest of the last minutes read

@@ -14,7 +14,8 @@ import numpy as np
 from warmer.policy.absorb import absorb
 from warmer.policy.depth import Depth, best_depth
 from warmer.policy.economics import Economics, best_hold_s, busy_servers, jitter_s, ping_usd
-from warmer.policy.history import History
+from warmer.policy.forecast import trust
+from warmer.policy.history import FORECASTERS, History
 from warmer.policy.lifetime import best_minutes, death_probability
 from warmer.policy.limits import Limits, next_edge_s
 from warmer.policy.plans import Batch, Bools, Floats, Ints, Looks, Plans, column
@@ -91,7 +92,7 @@ class Preheat:
             cold_starts=depth.cold_starts,
             cost_without_usd=depth.cost_without_usd,
             cold_starts_without=depth.cold_starts_without,
-            basis=["prior" if blank else "need by idle age" for blank in _unknown(history).tolist()],
+            basis=_bases(history),
         )
 
 
@@ -99,6 +100,13 @@ def _unknown(history: History) -> Bools:
     """Whether so little has been seen of a target that the prior decides."""
     little: Bools = history["exposure_s"][:, 0, :].sum(axis=1) < KNOWN_S
     return little
+
+
+def _bases(history: History) -> list[str]:
+    """What most of each forecast rests on."""
+    most = trust(history).argmax(axis=1).tolist()
+    blank = _unknown(history).tolist()
+    return ["prior" if none else FORECASTERS[one] for none, one in zip(blank, most, strict=True)]
 
 
 def _interval(batch: Batch[History], money: Economics, terms: Terms) -> tuple[Ints, Bools]:
