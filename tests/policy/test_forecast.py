@@ -16,17 +16,17 @@ BY_AGE, BY_DAYS, BY_HOUR = range(len(FORECASTERS))
 
 
 def lived(need_at: dict[int, float], days: int) -> tuple[History, float]:
-    """A target needed at these five-minute stretches of each day, and the end of the last day."""
+    """A target needed in these five-minute stretches from the first midnight on, and the end of the last day."""
     history = History.blank(1)
     history.columns["first_s"] = history.columns["folded_s"] = MIDNIGHT_S
     for stretch in range(days * 288):
         end = MIDNIGHT_S + 300.0 * (stretch + 1)
-        fold(history.columns, np.array([0]), np.array([end]), np.array([need_at.get(stretch % 288, 0.0)]))
+        fold(history.columns, np.array([0]), np.array([end]), np.array([need_at.get(stretch, 0.0)]))
     return history, MIDNIGHT_S + 86400.0 * days
 
 
 def test_who_is_called_at_nine_each_day_is_forecast_by_the_hour() -> None:
-    history, now_s = lived({9 * 12 + i: 20.0 for i in range(12)}, days=6)
+    history, now_s = lived({day * 288 + 9 * 12 + i: 20.0 for day in range(6) for i in range(12)}, days=6)
     assert trust(history)[0, BY_HOUR] == trust(history)[0].max()
     slot = int(np.searchsorted(LEVELS, 20))
     nine, ten = (hazard_per_s(history, now_s + hour * 3600.0 + 60)[0, slot] for hour in (9, 10))
@@ -35,8 +35,8 @@ def test_who_is_called_at_nine_each_day_is_forecast_by_the_hour() -> None:
 
 def test_who_is_called_in_spells_is_forecast_by_idle_age() -> None:
     drawn = np.random.default_rng(1)
-    spells = [int(start) for start in drawn.choice(np.arange(0, 288, 24), 6, replace=False)]
-    history, _ = lived({start + i: 6.0 for start in spells for i in range(12)}, days=1)
+    spells = drawn.choice(4 * 288, 24, replace=False).tolist()
+    history, _ = lived({start + i: 6.0 for start in spells for i in range(8)}, days=4)
     assert trust(history)[0].argmax() == BY_AGE
 
 

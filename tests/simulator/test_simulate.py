@@ -129,13 +129,17 @@ def test_the_same_seed_gives_the_same_result_and_another_one_another() -> None:
     assert one.cost_usd != other.cost_usd
 
 
-def test_a_longer_lifetime_is_learned_and_saves_rounds() -> None:
-    trace = small(2880)
-    short, long = (
-        play(trace, contender("preheat", trace, world), world)
-        for world in (Assumptions(lifetime="6m"), Assumptions(lifetime="15m"))
-    )
-    assert long.pings < 0.9 * short.pings
+def test_a_longer_lifetime_is_learned_and_rounds_go_out_seldomer() -> None:
+    trace = small(1440)
+
+    def minutes_between_rounds(world: Assumptions) -> float:
+        """Of the function that is called all day, in the second half of it."""
+        decisions = play(trace, contender("preheat", trace, world), world, keep=True).decisions
+        rounds = [at_s for name, at_s, *_ in decisions if name == "steady" and at_s > 43_200]
+        return float(np.median(np.diff(rounds)) / 60)
+
+    short, long = (minutes_between_rounds(Assumptions(lifetime=lifetime)) for lifetime in ("6m", "15m"))
+    assert short < 6 and long > 7
 
 
 def test_the_command_writes_what_it_promises(tmp_path: Path) -> None:
