@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from preheat_tools.bench.catalog import named
-from preheat_tools.bench.cold_start import Cache, Row, Run, Variant, measure
+from preheat_tools.bench.cold_start import Cache, Row, Run, Variant, in_memory_still, measure
 from preheat_tools.bench.report import RATIOS, as_json
 from preheat_tools.cli import main
 
@@ -84,6 +86,22 @@ def test_a_wrong_answer_fails_the_benchmark(tmp_path: Path):
     write_pack(folder, "pack", wrong_by=1.0)
     with pytest.raises(RuntimeError, match="golden is"):
         measure(folder, [Variant(name="preheat_fast", imports=False)], Cache(), 1, lambda _: None)
+
+
+def test_the_benchmark_itself_maps_no_library_that_a_start_is_to_find_on_the_disk():
+    code = (
+        "import sys, preheat_tools.bench.command, preheat_tools.bench.cold_start, preheat_tools.bench.lambda_start\n"
+        "import preheat_tools.bench.report, preheat_tools.bench.disk, preheat_tools.pack.measure\n"
+        "print(*({'numpy', 'onnxruntime', 'torch', 'boto3'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_a_library_that_some_process_runs_is_said_to_be_in_memory():
+    import numpy._core._multiarray_umath as running
+
+    assert Path(running.__file__).name in in_memory_still()
 
 
 def test_an_unknown_model_is_a_usage_error_that_names_the_known():

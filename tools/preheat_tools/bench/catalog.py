@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 CACHE = Path(".preheat/bench")
+MISSING_EXTRA = 3
+"""Exit code of the process that makes the models."""
+
+
+class MissingExtraError(RuntimeError):
+    """What the benchmark needs is not installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +40,14 @@ def named(names: str) -> tuple[Model, ...]:
     if unknown := [name for name in wanted if name not in known]:
         raise ValueError(f"models are {', '.join(known)}, was given: {', '.join(unknown)}")
     return tuple(known[name] for name in wanted)
+
+
+def made(model: Model, cache: Path) -> Path:
+    """A model's folder, made where it is missing: in a process of its own, since what this one maps is never cold."""
+    command = [sys.executable, "-m", "preheat_tools.bench.packs", model.name, str(cache)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode == MISSING_EXTRA:
+        raise MissingExtraError(done.stdout.strip())
+    if done.returncode:
+        raise RuntimeError(f"{model.name} could not be made: {done.stdout.strip()}")
+    return cache / model.name

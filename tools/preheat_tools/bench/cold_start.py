@@ -12,12 +12,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from preheat_tools.bench.disk import bounded, forget, must_be_forgotten, whole_disk
+from preheat_tools.bench.disk import STAYS, bounded, forget, must_be_forgotten, resident_share, whole_disk
 
 VARIANTS = ("torch_naive", "onnxruntime_naive", "preheat_plain", "preheat_fast", "limit")
 USUAL = ("torch_naive", "onnxruntime_naive")
 """As usually written: a function's imports (boto3, Powertools) stand at the top of the file, so they come first."""
 STEADY_ANSWERS = 15
+LARGE_BYTES = 1 << 20
 _START = Path(__file__).with_name("start.py")
 
 
@@ -139,6 +140,15 @@ def drop_from_cache(folder: Path) -> None:
     """
     forget((*folder.rglob("*"), *_package_files()))
     must_be_forgotten(folder / "pack" / "weights.bin")
+
+
+def in_memory_still() -> list[str]:
+    """The packages' libraries that stay in memory when told to go, by name: some process runs them."""
+    libraries = [
+        path for path in _package_files() if ".so" in path.name and path.stat().st_size > LARGE_BYTES
+    ]
+    forget(libraries)
+    return sorted(path.name for path in libraries if resident_share(path) > STAYS)
 
 
 _PACKAGES = (

@@ -62,9 +62,8 @@ def cold_start(
     preheat bench cold-start --models rec --runs 3    # a short one
     preheat bench cold-start --cache cold --disk-mb-s 100
     """
-    from preheat_tools.bench.cold_start import Cache, Row, Variant, measure
+    from preheat_tools.bench.cold_start import Cache, Row, Variant, in_memory_still, measure
     from preheat_tools.bench.disk import NotPossibleError
-    from preheat_tools.bench.packs import MissingExtraError, ensure
     from preheat_tools.bench.report import as_json, print_ratios, print_rows
     from preheat_tools.pack.measure import machine
 
@@ -90,8 +89,10 @@ def cold_start(
     not_possible: dict[str, str] = {}
     try:
         for model in chosen:
-            made = ensure(model, folder, progress.print)
+            made = catalog.made(model, folder)
             for cache in (kind for kind in kinds if kind.title not in not_possible):
+                if cache.cold and (held := in_memory_still()):
+                    progress.print(f"Not cold, since other processes have them open: {', '.join(held)}")
                 try:
                     rows += measure(made, variants, cache, runs, progress.print)
                 except NotPossibleError as reason:
@@ -100,7 +101,7 @@ def cold_start(
                 from preheat_tools.bench.lambda_start import measure_lambda
 
                 lambda_rows += measure_lambda(made, runs)
-    except (MissingExtraError, RuntimeError) as error:
+    except RuntimeError as error:
         raise click.ClickException(str(error)) from None
     print_rows(console, rows)
     print_ratios(console, rows)

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from preheat_tools.bench.packs import MissingExtraError
+from preheat_tools.bench.catalog import MissingExtraError
 from preheat_tools.bench.runtime_api import environment
 
 VARIANTS = ("onnxruntime_naive", "preheat_plain", "preheat_fast")

@@ -1,24 +1,24 @@
-"""Makes what the benchmark measures and is missing from its cache: the four models, and their packs."""
+"""Makes what the benchmark measures and is missing from its cache: the four models, and their packs.
+
+`python -m preheat_tools.bench.packs MODEL CACHE`, a process of its own: see `catalog.made`.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from preheat_tools.bench.catalog import Model
+from preheat_tools.bench.catalog import MISSING_EXTRA, MissingExtraError, Model, named
 from preheat_tools.pack.golden import Arrays, Tolerance
 from preheat_tools.pack.sources import Source
 from preheat_tools.pack.writer import Order, write_pack
 
 ANSWER = "answer"
-
-
-class MissingExtraError(RuntimeError):
-    """What the benchmark needs is not installed."""
 
 
 def ensure(model: Model, cache: Path, say: Callable[[str], None]) -> Path:
@@ -54,3 +54,18 @@ def _pack(model: Model, folder: Path) -> None:
         name=model.name, traffic_share=0.25, questions=[question], tolerance=Tolerance(rtol=1e-3, atol=1e-4)
     )
     write_pack(order, Source(graph=folder / "naive.onnx", answer=original), folder / "pack")
+
+
+def main(name: str, cache: str) -> int:
+    """Exit code; what is missing goes to stdout."""
+    (model,) = named(name)
+    try:
+        ensure(model, Path(cache), lambda line: print(line, file=sys.stderr))  # noqa: T201
+    except MissingExtraError as missing:
+        print(missing)  # noqa: T201
+        return MISSING_EXTRA
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
