@@ -9,7 +9,7 @@ from preheat.departures import MOST, Departures
 from preheat.engines import begin_library, open_session
 from preheat.health import failed_required, reports, required_not_hot, unready
 from preheat.life import Life
-from preheat.loading import InitTime, import_all, side_by_side
+from preheat.loading import InitTime, import_all, side_by_side, slowness
 from preheat.memory import Memory, NotReady
 from preheat.model import HostedModel, Quarantined
 from preheat.pack import read_packs
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from preheat.pack import Pack
     from preheat.surroundings import Surroundings
     from preheat.tensor import Tensor
-
-SLOWNESS = 2.0
-"""A first guess at this environment's load times over those of the machine that built the pack."""
-GUESS_MS = 100.0
-"""How much loading the guess is worth: a small model's first load, which pays for the engine's library, says little."""
 
 
 class UnknownModel(KeyError):
@@ -240,7 +235,7 @@ class ModelHost(dict[str, Served]):
                 if model.in_use:
                     continue
                 model.repack(
-                    slowness=self._slowness(),
+                    slowness=slowness(self._models.values()),
                     left_s=deadline_s - self.clock.steady_s(),
                     room_mb=self._memory.free_mb(),
                 )
@@ -278,15 +273,7 @@ class ModelHost(dict[str, Served]):
 
     def _expected_s(self, model: HostedModel, level: Level) -> float:
         """How long a model will take to a level here."""
-        return model.ready_ms(level) * self._slowness() / 1e3
-
-    def _slowness(self) -> float:
-        """This environment's load times over the build machine's: a first guess, which loads done so far outweigh."""
-        loaded = [
-            model for model in self._models.values() if model.load_ms and model.manifest.measured.load_ms
-        ]
-        measured_ms = sum(model.manifest.measured.load_ms for model in loaded)
-        return (SLOWNESS * GUESS_MS + sum(model.load_ms for model in loaded)) / (GUESS_MS + measured_ms)
+        return model.ready_ms(level) * slowness(self._models.values()) / 1e3
 
     def _sound(self) -> Iterator[HostedModel]:
         return (model for model in self._models.values() if not model.problem)

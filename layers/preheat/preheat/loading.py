@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable, Iterable, Sequence
 
+    from preheat.model import HostedModel
+
+SLOWNESS = 2.0
+"""A first guess at this environment's load times over those of the machine that built the pack."""
+GUESS_MS = 100.0
+"""How much loading the guess is worth: a small model's first load, which pays for the engine's library, says little."""
+
 
 def side_by_side(
     names: Sequence[str], step: Callable[[str], None], meanwhile: Callable[[], None] | None = None
@@ -67,6 +74,13 @@ class InitTime:
     def end(self, name: str) -> None:
         with self._lock:
             del self._under_way[name]
+
+
+def slowness(models: Iterable[HostedModel]) -> float:
+    """This environment's load times over the build machine's: a first guess, which loads done so far outweigh."""
+    loaded = [model for model in models if model.load_ms and model.manifest.measured.load_ms]
+    measured_ms = sum(model.manifest.measured.load_ms for model in loaded)
+    return (SLOWNESS * GUESS_MS + sum(model.load_ms for model in loaded)) / (GUESS_MS + measured_ms)
 
 
 def import_all(modules: Iterable[str]) -> None:

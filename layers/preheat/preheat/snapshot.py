@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def register(host: ModelHost) -> None:
     """Register a host's hooks with the module that Lambda's Python runtimes bring."""
-    import snapshot_restore_py  # type: ignore[import-not-found]
+    import snapshot_restore_py
 
     snapshot_restore_py.register_before_snapshot(host.before_snapshot)
     snapshot_restore_py.register_after_restore(restored, host)
