@@ -15,7 +15,7 @@ from warmer.policy.absorb import absorb, spent_usd
 from warmer.policy.economics import Economics, best_hold_s, busy_servers
 from warmer.policy.history import History
 from warmer.policy.plans import Batch
-from warmer.policy.preheat import Preheat, departure_wait_s, lots
+from warmer.policy.preheat import Preheat, lots
 from warmer.policy.values import (
     Capacity,
     Configured,
@@ -188,6 +188,29 @@ def test_demand_is_absorbed_once_however_it_comes(peaks: list[int], cut: int) ->
         np.testing.assert_allclose(once[name], halves.history[name], rtol=1e-6)
 
 
+def departed(facts: Facts, late_s: float) -> Facts:
+    """The same, the round having gone out so long after its cycle's instant."""
+    return replace(facts, reports={A: replace(facts.reports[A], departed_s=facts.at_s + late_s)})
+
+
+def test_a_customer_whom_a_round_turned_away_is_no_need_however_late_the_round_went_out() -> None:
+    """A schedule names whole minutes: its rounds go out seconds later."""
+    batch, now_s = history_of([(4, 2, 0)] * 12, Objective())
+    batch = replace(batch, history=absorb(batch, departed(replace(round_of(4, 2, 0, 13), at_s=now_s), 3.4)))
+    peak = float(batch.history["peak"][0])
+    met = absorb(batch, Facts(at_s=now_s + 60, announced={A: (now_s + 3.5,)}))
+    assert met["peak"][0] == peak
+    missed = absorb(batch, Facts(at_s=now_s + 60, announced={A: (now_s + 30.0,)}))
+    assert missed["peak"][0] == 5.0
+
+
+def test_intervals_between_rounds_are_those_at_which_they_went_out() -> None:
+    batch = Batch([Configured(target=A)], History.blank(1), NOW_S)
+    for number, late_s in ((0, 3.0), (1, 57.0)):
+        batch = replace(batch, history=absorb(batch, departed(round_of(4, 0, 0, number), late_s)))
+    assert batch.history["trials"][0].nonzero()[0].tolist() == [6]
+
+
 own_round = st.tuples(st.integers(1, 20), st.integers(0, 10), st.floats(0, 56.9))
 """Environments that it found, pings beyond them (some met one that was known), and the second in its minute."""
 
@@ -224,15 +247,15 @@ def test_our_own_pings_are_no_customers_traffic(
     assert after["busy"][0] == pytest.approx(min(calls[-15:]) / 60 * 30, abs=1e-6)
 
 
-@pytest.mark.parametrize("second", [0.0, 30.0, 56.9, 58.0])
-def test_a_round_is_taken_out_of_the_minute_in_which_it_went_out(second: float) -> None:
+@pytest.mark.parametrize("late_s", [0.0, 3.0, 30.0, 63.0])
+def test_a_round_is_taken_out_of_the_minute_in_which_it_went_out(late_s: float) -> None:
     start_s = NOW_S // 60 * 60
     batch = Batch([Configured(target=A)], History.blank(1), start_s)
-    at_s = start_s + second
-    batch = replace(batch, history=absorb(batch, replace(round_of(7, 0, 0, 0), at_s=at_s)))
-    out = int((at_s + departure_wait_s(at_s) - start_s) // 60)
+    batch = replace(
+        batch, history=absorb(batch, departed(replace(round_of(7, 0, 0, 0), at_s=start_s), late_s))
+    )
     minutes = [2, 2]
-    minutes[out] += 7
+    minutes[int(late_s // 60)] += 7
     demand = Demand(
         start_s=start_s, period_s=60.0, peak_concurrency=(2, 2), invocations=tuple(minutes), duration_s=1.0
     )

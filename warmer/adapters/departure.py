@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from warmer.policy.preheat import departure_wait_s
 from warmer.policy.values import Failed, Round, RoundReport, Target
@@ -29,7 +29,14 @@ class PunctualPinger:
     sleep: Callable[[float], None] = time.sleep
 
     def send(self, rounds: Sequence[Round]) -> Mapping[Target, RoundReport | Failed]:
+        """As the port says; when a round went out is told where the machine's clock is the cycles' too."""
         now_s = self.clock()
-        if 0 <= now_s - self.cycle_s < SAME_CLOCK_S:
+        same_clock = 0 <= now_s - self.cycle_s < SAME_CLOCK_S
+        if same_clock:
             self.sleep(departure_wait_s(now_s))
-        return self.pinger.send(rounds)
+        reports = self.pinger.send(rounds)
+        return reports if same_clock else {target: _undated(report) for target, report in reports.items()}
+
+
+def _undated(report: RoundReport | Failed) -> RoundReport | Failed:
+    return replace(report, departed_s=0.0) if isinstance(report, RoundReport) else report

@@ -140,13 +140,16 @@ class Tally:
         self.replies: dict[str, Reply] = {}
         self.throttled = 0
         self._sent = 0
+        self._departed_s = 0.0
         self._held_s: list[float] = []
         self._travel_s: list[float] = []
         self._problems: Counter[str] = Counter()
 
     def count(self, answer: Answer, release_s: float) -> None:
         """Take in one answer; the first sighting of an environment stands, the next ones saw our own ping."""
-        self._sent += answer.sent_s > 0
+        if answer.sent_s > 0:
+            self._departed_s = min(self._departed_s, answer.sent_s) if self._sent else answer.sent_s
+            self._sent += 1
         if answer.status == TOO_MANY_REQUESTS:
             self.throttled += 1
             return
@@ -177,6 +180,7 @@ class Tally:
             throttled=self.throttled,
             failed=self._problems.total(),
             spread_s=_mean_deviation(self._travel_s),
+            departed_s=self._departed_s,
             held_s=sum(self._held_s) / len(self._held_s) if self._held_s else 0.0,
         )
 

@@ -24,8 +24,6 @@ LIFETIME_HALF_LIFE = 200.0
 WINDOW_S = 300.0
 COLLISION_S = 0.5
 """A cold start this close to a round of our own was turned away by it, and says nothing of need."""
-DEPARTS_S = 3.0
-"""A round goes out in its cycle's minute, or in the next where that is over so soon (`preheat.departure_wait_s`)."""
 QUIET_MINUTES = 15
 DEFAULT_DURATION_S = 0.5
 FORGET_RATE_S = 3600.0
@@ -65,7 +63,7 @@ def absorb(batch: Batch[History], facts: Facts) -> History:
         for row, report in came:
             columns["spent_usd"][row] += spent_usd(batch.configured[row].facts, report)
             _note_round(columns[row], report, facts.at_s)
-        needs = _absorb_rounds(columns, rows, [_seen(report) for _, report in came], facts.at_s)
+        needs = _absorb_rounds(columns, rows, [_seen(report, facts.at_s) for _, report in came])
         _fold_known(columns, rows, facts.at_s, needs)
     columns["watermark_s"] = np.maximum(columns["watermark_s"], facts.at_s)
     return History(columns)
@@ -185,8 +183,11 @@ def spent_usd(function: FunctionFacts, report: RoundReport) -> float:
     return report.sent * prices.request + run_s * function.memory_mb / 1024 * prices.on_demand_gb_s
 
 
-def _seen(report: RoundReport) -> tuple[int, int, int, int, float, int, float]:
-    """On-demand environments of a round: how many, in use, requests, new, their INITs in all; pings sent, spread."""
+Seen = tuple[int, int, int, int, float, int, float, float]
+
+
+def _seen(report: RoundReport, at_s: float) -> Seen:
+    """On-demand environments of a round: how many, in use, requests, new, INITs in all; pings, spread, instant."""
     own = used = served = made = 0
     init_s = 0.0
     for sighting in report.sightings:
@@ -199,17 +200,17 @@ def _seen(report: RoundReport) -> tuple[int, int, int, int, float, int, float]:
         if sighting.cold:
             made += 1
             init_s += sighting.init_s
-    return own, used, served, made, init_s, report.sent, report.spread_s
+    return own, used, served, made, init_s, report.sent, report.spread_s, _departed_s(report, at_s)
 
 
-def _absorb_rounds(
-    columns: NDArray[np.void],
-    rows: NDArray[np.int64],
-    seen: Sequence[tuple[int, int, int, int, float, int, float]],
-    at_s: float,
-) -> Floats:
+def _departed_s(report: RoundReport, at_s: float) -> float:
+    """When a round of the cycle of `at_s` went out; at that instant where nobody knows better."""
+    return report.departed_s or at_s
+
+
+def _absorb_rounds(columns: NDArray[np.void], rows: NDArray[np.int64], seen: Sequence[Seen]) -> Floats:
     """What rounds found, (rounds,); answers the need since each one's round before, nan where it cannot be told."""
-    own, used, served, made, init_s, sent, spread_s = np.array(seen, np.float64).T
+    own, used, served, made, init_s, sent, spread_s, at_s = np.array(seen, np.float64).T
     since_s = np.maximum(at_s - columns["round_s"][rows], 1.0)
     had = columns["reached"][rows].astype(np.float64)
     expected = np.minimum(had, own)
@@ -249,7 +250,7 @@ def _learn(column: NDArray[np.float32], rows: NDArray[np.int64], seen: Floats, k
 
 def _note_round(record: np.void, report: RoundReport, at_s: float) -> None:
     for name, value in (
-        ("rounds_s", at_s),
+        ("rounds_s", _departed_s(report, at_s)),
         ("rounds_found", len(report.sightings)),
         ("rounds_sent", report.sent),
     ):
@@ -261,7 +262,7 @@ def _own(record: np.void, demand: Demand) -> tuple[Floats, Floats]:
     """Our own rounds in each of the demand's periods: the most environments at once, and pings."""
     periods = len(demand.invocations)
     peaks, calls = np.zeros(periods), np.zeros(periods)
-    at = np.floor((record["rounds_s"] + DEPARTS_S - demand.start_s) / demand.period_s).astype(np.int64)
+    at = np.floor((record["rounds_s"] - demand.start_s) / demand.period_s).astype(np.int64)
     within = (at >= 0) & (at < periods)
     np.maximum.at(peaks, at[within], record["rounds_found"][within])
     np.add.at(calls, at[within], record["rounds_sent"][within])

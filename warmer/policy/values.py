@@ -151,6 +151,8 @@ class RoundReport:
     """Mean deviation of the pings' travel time, as seen in replies: the network's jitter."""
     held_s: float = 0.0
     """Mean time an environment was held."""
+    departed_s: float = 0.0
+    """When its first ping left, Unix s on the time line of the cycles; 0 where that is not known."""
 
 
 class Reason(StrEnum):

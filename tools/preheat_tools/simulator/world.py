@@ -336,11 +336,11 @@ class SimulatedPinger:
             world.sending_s += count * a.send_ms / 1000 / senders
             # every further sender is a run of the warmer of its own
             world.helping_s += (senders - 1) * (a.warmer_run_ms / 1000 + count * a.send_ms / 1000 / senders)
-            reports[round_.target] = _report(found, a.init_ms / 1000)
+            reports[round_.target] = _report(found, a.init_ms / 1000, START_S + at)
         return reports
 
 
-def _report(found: Floats, init_s: float) -> RoundReport:
+def _report(found: Floats, init_s: float, departed_s: float) -> RoundReport:
     sightings: dict[float, Sighting] = {}
     throttled = 0
     held = late = 0.0
@@ -363,4 +363,5 @@ def _report(found: Floats, init_s: float) -> RoundReport:
         throttled=throttled,
         spread_s=spread,
         held_s=held / n,
+        departed_s=departed_s,
     )
