@@ -122,9 +122,14 @@ def test_the_inference_functions_may_write_their_own_log_and_nothing_else(
 
 
 def test_bursts_are_answered_with_pings_and_one_kind_of_item(branch: tuple[dict[str, str], Template]) -> None:
-    granted = list(grants(branch[1], "BurstRole"))
+    parameters, template = branch
+    tagged = parameters.get("WarmTargets") == "tagged"
+    variables = template["Resources"]["Burst"]["Properties"]["Environment"]["Variables"]
+    assert variables["WARMER_TARGETS"] == ("" if tagged else "preheat-recommend:live"), "settings may be tags"
+    granted = list(grants(template, "BurstRole"))
     logs = ("Att", "BurstLogs.Arn")
-    assert {(a, r) for a, r, _ in granted} == {
+    expected = {(FINDS_TAGGED, "*")} if tagged else set()
+    assert {(a, r) for a, r, _ in granted} == expected | {
         ("logs:CreateLogStream", logs),
         ("logs:PutLogEvents", logs),
         ("dynamodb:UpdateItem", ("Att", "WarmerTable.Arn")),
