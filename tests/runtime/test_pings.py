@@ -85,6 +85,16 @@ def test_a_reply_counts_the_requests_since_the_last(function: Function) -> None:
     assert (reply.requests, reply.cold) == (0, False)
 
 
+def test_a_reply_counts_who_was_asked_for_since_the_last(models: Path) -> None:
+    world = World(models).init()
+    function = Function(world, lambda _event: world.host["short_form"].run(VISITED))
+    for _ in range(3):
+        function({})
+    told = function.ping().models["short_form"]
+    assert told.requests == 3 and told.needs_mb == world.host["short_form"].manifest.memory_mb
+    assert function.ping().models["short_form"].requests == 0
+
+
 def test_idle_time_is_since_the_last_invocation_ended(models: Path) -> None:
     world = World(models).init()
 

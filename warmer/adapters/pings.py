@@ -15,7 +15,7 @@ from preheat.ping import MAX_HOLD_S, Level, Ping, PingError, Reply
 
 from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.volley import Answer, Origin, Timeouts, Volley, fire
-from warmer.policy.values import Failed, Round, RoundReport, Sighting, Target
+from warmer.policy.values import Failed, ModelSeen, Round, RoundReport, Sighting, Target
 
 OK, TOO_MANY_REQUESTS = 200, 429
 LEFT = b"Runtime.ExitError"
@@ -238,6 +238,16 @@ def _sighting(reply: Reply) -> Sighting:
         requests=reply.requests,
         init_s=reply.init_ms / 1000,
         unsound=tuple(name for name, report in reply.models.items() if report.problem),
+        models={
+            name: ModelSeen(
+                requests=report.requests,
+                load_s=report.needs_ms / 1000,
+                memory_mb=report.needs_mb,
+                sound=not report.problem,
+            )
+            for name, report in reply.models.items()
+        },
+        models_mb=reply.models_mb,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from warmer.policy import models
 from warmer.policy.economics import PROVISIONED_STEP_S, provisioned_usd_s
 from warmer.policy.forecast import hour_of, rates_per_s
 from warmer.policy.history import AGE_EDGES_S, FIRST_SLOTS, INTERVALS, LEVELS, WIDTHS, History
@@ -62,6 +63,7 @@ def absorb(batch: Batch[History], facts: Facts) -> History:
         rows = np.array([row for row, _ in came], np.int64)
         for row, report in came:
             columns["spent_usd"][row] += spent_usd(batch.configured[row].facts, report)
+            models.count(columns[row], report.sightings, max(facts.at_s - columns["round_s"][row], 0.0))
             _note_round(columns[row], report, facts.at_s)
         needs = _absorb_rounds(columns, rows, [_seen(report, facts.at_s) for _, report in came])
         _fold_known(columns, rows, facts.at_s, needs)

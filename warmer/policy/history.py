@@ -35,6 +35,8 @@ BINS = len(AGE_EDGES_S) + 1
 HOURS = 24
 FORECASTERS = ("need by idle age", "need of the last days", "need by hour of the day")
 """What a forecast may rest on, in the order of the rows of `forecast.rates_per_s`."""
+MODELS = 16
+"""Models of a target whose traffic is counted; of more, those asked least are forgotten."""
 INTERVALS = 31
 """Rounds are counted by the minutes since the round before, 0 to 30, for how long idle environments live."""
 
@@ -73,6 +75,11 @@ LAYOUT = np.dtype(
         ("rounds_sent", "i4", (ROUNDS,)),  # … and pings that it took
         ("trials", "f4", (INTERVALS,)),  # decayed: idle environments awaited after so many minutes …
         ("deaths", "f4", (INTERVALS,)),  # … and those of them that were gone
+        ("models", "S40", (MODELS,)),  # names of models that were asked; empty: a free place
+        ("model_calls", "f4", (MODELS,)),  # decayed: customers' requests for each
+        ("model_load_s", "f4", (MODELS,)),  # what loading it takes
+        ("model_mb", "f4", (MODELS,)),  # what it takes while loaded; 0: it is in quarantine somewhere
+        ("models_mb", "f4"),  # the environments' budget for models; 0: none that is known
         ("provisioned", "i4"),  # provisioned concurrency asked for last
         ("settling", "?"),  # whether it is still being allocated
         ("spent_usd", "f8"),  # this month's, as planned

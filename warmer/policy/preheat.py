@@ -18,6 +18,7 @@ from warmer.policy.forecast import trust
 from warmer.policy.history import FORECASTERS, History
 from warmer.policy.lifetime import best_minutes, death_probability
 from warmer.policy.limits import Limits, next_edge_s
+from warmer.policy.models import wanted as wanted_models
 from warmer.policy.plans import Batch, Bools, Floats, Ints, Looks, Plans, column
 from warmer.policy.target_rate import priced_by_rate
 from warmer.policy.values import Facts, Reason, Terms
@@ -93,6 +94,7 @@ class Preheat:
             cost_without_usd=depth.cost_without_usd,
             cold_starts_without=depth.cold_starts_without,
             basis=_bases(history),
+            levels=wanted_models(history),
         )
 
 

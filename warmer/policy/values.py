@@ -40,6 +40,17 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSeen:
+    """One model of an environment, as its reply told it."""
+
+    requests: int
+    """Since the last ping (or INIT)."""
+    load_s: float
+    memory_mb: float
+    sound: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """What one ping learned of one environment. Facts only."""
 
@@ -54,6 +65,9 @@ class Sighting:
     init_s: float
     unsound: tuple[str, ...] = ()
     """Models in quarantine there."""
+    models: Mapping[str, ModelSeen] = field(default_factory=dict)
+    models_mb: float = 0.0
+    """The environment's budget for models; 0 where there is no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,6 +167,14 @@ class ModelHost(dict[str, Served]):
         """Every model as it is now."""
         return reports(self._models, self.unreadable)
 
+    def take_report(self) -> dict[str, ModelReport]:
+        """The same for a ping's reply: requests are counted anew from here on."""
+        with self._lock:
+            found = self.report()
+            for model in self._models.values():
+                model.requests = 0
+        return found
+
     def unready(self) -> dict[str, str]:
         """Why the environment is not ready: models that failed, and eager ones that were never hot."""
         return unready((self._models[name] for name in self.eager()), self._models, self.unreadable)
@@ -207,6 +215,7 @@ class ModelHost(dict[str, Served]):
         """A request's answer, by a model that is verified first where it is not yet."""
         with self._lock:
             model.in_use += 1
+            model.requests += 1
         try:
             if model.level < Level.HOT:
                 self._make_hot(model)

@@ -41,6 +41,8 @@ class HostedModel:
         self.level = Level.COLD
         self.problem = ""
         self.in_use = 0
+        self.requests = 0
+        """Customers' requests since the last ping (or INIT)."""
         self.holds_memory = False
         """Whether the budget counts it: from before it is loaded until it is given up."""
         self.was_hot = False
@@ -108,6 +110,9 @@ class HostedModel:
             steady_ms=round(self.steady_ms, 3),
             memory_mb=self.memory_mb if self._session is not None else 0.0,
             problem=self.problem,
+            requests=self.requests,
+            needs_mb=self.memory_mb,
+            needs_ms=round(self.candidate().load_ms, 3),
         )
 
     def is_at(self, level: Level) -> bool:

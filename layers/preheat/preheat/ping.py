@@ -102,6 +102,12 @@ class ModelReport(Frozen):
     memory_mb: float = 0.0
     problem: str = ""
     """Why the model is quarantined; empty when it is sound."""
+    requests: int = 0
+    """Customers' requests that asked it since the last ping (or INIT)."""
+    needs_mb: float = 0.0
+    """What it takes while it is loaded."""
+    needs_ms: float = 0.0
+    """What loading it takes, as learnt here, else as its pack says."""
 
 
 class Reply(Frozen):
@@ -121,6 +127,8 @@ class Reply(Frozen):
     held_ms: float
     init_ms: float
     models: Mapping[str, ModelReport] = MappingProxyType({})
+    models_mb: float = 0.0
+    """The budget for models; 0 where there is no limit."""
 
     def to_payload(self) -> dict[str, Any]:
         """The JSON answer of the invocation."""

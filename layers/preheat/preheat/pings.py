@@ -81,7 +81,8 @@ def _answer(host: ModelHost, event: Mapping[str, Any], context: Any, cold: bool,
         requests=host.life.take_requests(),
         held_ms=round(held_s * 1e3, 3),
         init_ms=round(host.init_ms, 3),
-        models=host.report() | strangers,
+        models=host.take_report() | strangers,
+        models_mb=host.settings.memory_mb if host.settings.memory_mb != float("inf") else 0.0,
     ).to_payload()
 
 
