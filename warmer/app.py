@@ -17,10 +17,11 @@ from botocore.config import Config
 
 from warmer.adapters.cloudwatch import CloudWatchDemand
 from warmer.adapters.departure import PunctualPinger
-from warmer.adapters.histories import Due, DynamoHistories
+from warmer.adapters.histories import ROUTES, Due, DynamoHistories
 from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.pings import LambdaPinger
 from warmer.adapters.provisioned import LambdaProvisioner
+from warmer.adapters.shifts import Routes, ShiftingPinger, ShiftingProvisioner, read_routes
 from warmer.adapters.targets import Catalogue, Found, parse_targets
 from warmer.adapters.told import DynamoColdStarts
 from warmer.cycle import run_cycle
@@ -63,6 +64,8 @@ class Environment:
     function: str
     announces: tuple[Target, ...] = ()
     """Targets of which a log subscription tells the cold starts (`warmer.burst`)."""
+    shifts: tuple[Target, ...] = ()
+    """Targets whose alias CodeDeploy shifts from version to version."""
 
     @staticmethod
     def of(variables: Mapping[str, str]) -> Environment:
@@ -77,6 +80,7 @@ class Environment:
             autoscaling=_one_of("WARMER_AUTOSCALING", variables.get("WARMER_AUTOSCALING", "move")),
             function=variables.get("AWS_LAMBDA_FUNCTION_NAME", "warmer"),
             announces=parse_targets("WARMER_ANNOUNCES", variables.get("WARMER_ANNOUNCES", "")),
+            shifts=parse_targets("WARMER_SHIFTS", variables.get("WARMER_SHIFTS", "")),
         )
 
 
@@ -87,6 +91,7 @@ class Warmer:
     environment: Environment
     session: boto3.Session
     due: dict[Target, Due] = field(default_factory=dict)
+    lambda_: Any = field(init=False)
     catalogue: Catalogue = field(init=False)
     demand: CloudWatchDemand = field(init=False)
     provisioner: LambdaProvisioner = field(init=False)
@@ -98,6 +103,7 @@ class Warmer:
             return self.session.client(service, config=AWS)
 
         functions, env = made("lambda"), self.environment
+        self.lambda_ = functions
         self.table = made("dynamodb")
         self.catalogue = Catalogue(
             functions, made("resourcegroupstaggingapi"), made("ssm"), env.parameter, env.targets
@@ -118,6 +124,7 @@ class Warmer:
         """Find the targets and look at each that is due."""
         found = self.catalogue.find(now_s)
         targets, env = [configured.target for configured in found.configured], self.environment
+        routes = read_routes(self.lambda_, [target for target in targets if target in env.shifts])
         told = DynamoColdStarts(self.table, env.table, frozenset(env.announces), keeps=env.dry_run)
         histories = DynamoHistories(
             self.table,
@@ -126,17 +133,20 @@ class Warmer:
             until_s=time.time() + context.get_remaining_time_in_millis() / 1000,
             due=self.due,
             awake=told.awake(targets),
-            settings={c.target: fingerprint(c.objective, c.levels) for c in found.configured},
+            settings={
+                c.target: fingerprint(c.objective, c.levels) + marked(routes, c.target)
+                for c in found.configured
+            },
         )
         try:
-            ports = replace(self._ports(histories, now_s), cold_starts=told)
+            ports = replace(self._ports(histories, routes, now_s), cold_starts=told)
             # metrics are only a check where the cold starts of every target are told
             terms = Terms(send_s=self.pinger.rate.per_ping_s, announces=set(targets) <= set(env.announces))
             return found, run_cycle(found.configured, ports, Preheat(), now_s, terms)
         finally:
             histories.release()
 
-    def _ports(self, histories: DynamoHistories, now_s: float) -> Ports[History]:
+    def _ports(self, histories: DynamoHistories, routes: Routes, now_s: float) -> Ports[History]:
         if self.environment.dry_run:
             return Ports(
                 demand=self.demand,
@@ -146,10 +156,18 @@ class Warmer:
             )
         return Ports(
             demand=self.demand,
-            provisioner=self.provisioner,
-            pinger=GuardedPinger(PunctualPinger(self.pinger, now_s), histories, now_s),
+            provisioner=ShiftingProvisioner(self.provisioner, routes),
+            pinger=GuardedPinger(
+                ShiftingPinger(PunctualPinger(self.pinger, now_s), routes), histories, now_s
+            ),
             histories=histories,
         )
+
+
+def marked(routes: Routes, target: Target) -> str:
+    """What a fingerprint says of routing: nothing where that is not known."""
+    mark = routes.mark(target)
+    return f"{ROUTES}{mark}" if mark else ""
 
 
 @cache

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import boto3
 from preheat.ping import Level
 
+from warmer.adapters.histories import DynamoHistories
 from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.pings import Asked, LambdaPinger
 from warmer.adapters.pings import Limits as SendingLimits
@@ -25,6 +26,8 @@ from warmer.gate import Limits, Verdict, judge
 from warmer.policy.values import Round, Target
 
 HOLD_S = 0.1
+MOST = 900
+"""Environments that one sender can reach at once."""
 RESERVE_S = 10.0
 """Of the hook's own time, kept for its answer to CodeDeploy."""
 _VERSION = re.compile(r"(?:.*:)?([A-Za-z0-9_-]+):(\d+)")
@@ -85,8 +88,11 @@ class Environment:
     version: Target
     alias: str
     environments: int
+    """The least that must be warm and sound; more where the version that serves has more."""
     ratio: float
     topic: str
+    table: str = ""
+    """The warmer's table, which knows how many the version that serves has; empty leaves it at `environments`."""
 
     @staticmethod
     def of(variables: Mapping[str, str]) -> Environment:
@@ -99,9 +105,10 @@ class Environment:
         return Environment(
             version=Target(shape.group(1), shape.group(2)),
             alias=variables.get("PREFLIGHT_ALIAS", "live"),
-            environments=int(_number(variables, "PREFLIGHT_ENVIRONMENTS", "2", 1, 900)),
+            environments=int(_number(variables, "PREFLIGHT_ENVIRONMENTS", "2", 1, MOST)),
             ratio=_number(variables, "PREFLIGHT_RATIO", "1.5", 1, 100),
             topic=variables.get("PREFLIGHT_TOPIC", ""),
+            table=variables.get("PREFLIGHT_TABLE", ""),
         )
 
 
@@ -117,11 +124,17 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     def work() -> Verdict:
         environment = Environment.of(os.environ)
         left_s = context.get_remaining_time_in_millis() / 1000 - RESERVE_S
+        session = boto3.Session()
+        environments = environment.environments
+        if environment.table:
+            target = Target(environment.version.function, environment.alias)
+            warm = kept_warm(session.client("dynamodb", config=AWS), environment.table, target)
+            environments = min(max(environments, warm), MOST)
         verdict = check(
-            boto3.Session(),
+            session,
             environment.version,
             alias=environment.alias,
-            environments=environment.environments,
+            environments=environments,
             ratio=environment.ratio,
             left_s=left_s,
         )
@@ -147,6 +160,16 @@ def answer(event: Mapping[str, Any], deployments: Deployments, work: Callable[[]
             lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
             status=status,
         )
+
+
+def kept_warm(client: Any, table: str, target: Target) -> int:
+    """Environments that the warmer had ready of a target after its last round; raises RuntimeError where that cannot
+    be read."""
+    histories = DynamoHistories(client, table, run="preflight", until_s=0.0)
+    loaded = histories.load([target])
+    if target in loaded.failed:
+        raise RuntimeError(f"how many environments are needed is not known: {loaded.failed[target].reason}")
+    return int(loaded.history["reached"][0] + loaded.history["provisioned"][0])
 
 
 def check(

@@ -18,7 +18,14 @@ BRANCHES = [
     pytest.param({"TorchImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/torch:1"}, id="with-torch"),
     pytest.param({"WarmTargets": "tagged"}, id="by-tag"),
     pytest.param({"ReservedConcurrency": "40", "ModelMemory": "64"}, id="reserved"),
-    pytest.param({"Runtime": "python3.11", "Mode": "cold", "Stage": "dev"}, id="local"),
+    pytest.param({"Runtime": "python3.11", "Mode": "cold", "Stage": "dev", "Deployment": "off"}, id="local"),
+    pytest.param(
+        {
+            "Deployment": "Linear10PercentEvery1Minute",
+            "NotifyTopic": "arn:aws:sns:us-east-1:123456789012:ops",
+        },
+        id="linear-and-told",
+    ),
 ]
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:preheat-recommend"
 TORCH_FUNCTION = f"{FUNCTION}-torch"
@@ -39,7 +46,27 @@ WITHOUT_RESOURCE = {
 FINDS_TAGGED = "tag:GetResources"
 """AWS names no resource for these: the only ones that may have `*`."""
 TAGGED = "arn:aws:lambda:us-east-1:123456789012:function:*"
+VERSIONS = f"{FUNCTION}:*"
+"""Versions, whose numbers are not known before they are published: of this one function."""
+HOOK = "arn:aws:lambda:us-east-1:123456789012:function:CodeDeployHook_preheat-preflight"
+GROUP = (
+    "arn:aws:codedeploy:us-east-1:123456789012:deploymentgroup:"
+    "preheat-ServerlessDeploymentApplication-*/preheat-RecommendDeploymentGroup-*"
+)
+"""By the names that CloudFormation makes in this stack."""
+ALARMS = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"
+"""What DescribeAlarms takes as its resource."""
 SCALABLE = "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*"
+
+BY_PATTERN = {
+    VERSIONS: {
+        "lambda:InvokeFunction",
+        "lambda:GetFunctionConfiguration",
+        "lambda:GetProvisionedConcurrencyConfig",
+    },
+    GROUP: {"codedeploy:PutLifecycleEventHookExecutionStatus"},
+    ALARMS: {"cloudwatch:DescribeAlarms"},
+}
 
 
 @pytest.fixture(params=BRANCHES)
@@ -87,6 +114,7 @@ def test_the_warmer_may_do_what_its_page_lists_and_nothing_more(
     allowed |= {("ssm:GetParameter", "arn:aws:ssm:us-east-1:123456789012:parameter/preheat/warmer")}
     allowed |= {(a, "*") for a in WITHOUT_RESOURCE}
     allowed |= {("application-autoscaling:RegisterScalableTarget", SCALABLE)}
+    allowed |= {("lambda:GetAlias", FUNCTION), ("lambda:InvokeFunction", VERSIONS)}
     if tagged:
         allowed |= {(FINDS_TAGGED, "*")}
         allowed |= {(a, TAGGED) for a in ON_ALIAS | ON_FUNCTION}
@@ -107,6 +135,8 @@ def test_a_resource_that_is_not_named_is_bounded_by_a_condition(
                 assert condition == {"Null": {"aws:ResourceTag/preheat": "false"}}
             elif resource == SCALABLE:
                 assert condition["StringEquals"]["application-autoscaling:service-namespace"] == "lambda"
+            elif resource in {VERSIONS, GROUP, ALARMS}:
+                assert action in BY_PATTERN[resource]
             elif isinstance(resource, str) and "*" in resource:
                 assert action in WITHOUT_RESOURCE | {FINDS_TAGGED}
 
@@ -139,6 +169,38 @@ def test_bursts_are_answered_with_pings_and_one_kind_of_item(branch: tuple[dict[
     }
     (keys,) = (condition for action, _, condition in granted if action == "dynamodb:UpdateItem")
     assert keys == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["burst#*"]}}
+
+
+def test_the_hook_may_judge_versions_of_recommend_and_answer_for_its_own_group(
+    branch: tuple[dict[str, str], Template],
+) -> None:
+    logs = ("Att", "PreflightLogs.Arn")
+    expected = {
+        ("logs:CreateLogStream", logs),
+        ("logs:PutLogEvents", logs),
+        ("dynamodb:GetItem", ("Att", "WarmerTable.Arn")),
+        ("lambda:GetAlias", FUNCTION),
+        ("lambda:InvokeFunction", VERSIONS),
+        ("lambda:GetFunctionConfiguration", VERSIONS),
+        ("codedeploy:PutLifecycleEventHookExecutionStatus", GROUP),
+    }
+    if topic := branch[0].get("NotifyTopic"):
+        expected |= {("sns:Publish", topic)}
+    assert {(a, r) for a, r, _ in grants(branch[1], "PreflightRole")} == expected
+
+
+def test_codedeploy_may_move_one_alias_and_call_one_hook(branch: tuple[dict[str, str], Template]) -> None:
+    assert {(a, r) for a, r, _ in grants(branch[1], "DeploymentRole")} == {
+        ("lambda:GetAlias", FUNCTION),
+        ("lambda:UpdateAlias", FUNCTION),
+        ("lambda:GetProvisionedConcurrencyConfig", VERSIONS),
+        ("lambda:InvokeFunction", HOOK),
+        ("cloudwatch:DescribeAlarms", ALARMS),
+    }
+    (statement,) = branch[1]["Resources"]["DeploymentRole"]["Properties"]["AssumeRolePolicyDocument"][
+        "Statement"
+    ]
+    assert statement["Principal"] == {"Service": "codedeploy.amazonaws.com"}
 
 
 def test_only_recommends_log_may_announce_and_only_what_customers_waited_for() -> None:

@@ -17,6 +17,7 @@ CODE = {
     "Recommend": "CodeUri",
     "Warmer": "CodeUri",
     "Burst": "CodeUri",
+    "Preflight": "CodeUri",
     "PreheatLayer": "ContentUri",
     "InferenceLayer": "ContentUri",
 }
@@ -84,6 +85,17 @@ class Filled:
         if "Fn::If" in value:
             condition, yes, no = value["Fn::If"]
             return self._fill(yes if self._holds(condition) else no)
+        if "Fn::FindInMap" in value:
+            return self._mapped(*map(self._fill, value["Fn::FindInMap"]))
+        return self._referred(value)
+
+    def _mapped(self, name: str, *keys: str) -> Any:
+        found: Any = self._raw["Mappings"][name]
+        for key in keys:
+            found = found[key]
+        return found
+
+    def _referred(self, value: dict[str, Any]) -> Any:
         if "Ref" in value:
             name = value["Ref"]
             return ABSENT if name == "AWS::NoValue" else self._values.get(name, value)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.credentials import Credentials
 from preheat.ping import Level, ModelReport, Reply
 from preheat_tools.bench.stand_in import Response, StandIn
 
 from tests.warmer.local_lambda import serving
+from warmer.adapters.histories import DynamoHistories
 from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.pings import Asked, LambdaPinger
 from warmer.adapters.pings import Limits as SendingLimits
 from warmer.adapters.volley import Timeouts
 from warmer.gate import Limits, Verdict, judge
+from warmer.policy.history import History
 from warmer.policy.values import Round, Target
-from warmer.preflight import Environment, Preflight, answer
+from warmer.preflight import Environment, Preflight, answer, kept_warm
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "codedeploy_hook.json").read_text())
 OLD, NEW = Target("f", "1"), Target("f", "2")
@@ -243,6 +247,24 @@ def test_the_version_may_be_named_by_its_arn() -> None:
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:preheat-recommend:7"
     environment = Environment.of({"PREFLIGHT_VERSION": arn, "PREFLIGHT_ENVIRONMENTS": "4"})
     assert environment.version == Target("preheat-recommend", "7") and environment.environments == 4
+
+
+def test_as_many_are_warmed_as_the_version_that_serves_has(aws: boto3.Session, table: str) -> None:
+    target, client = Target("f", "live"), aws.client("dynamodb")
+    assert kept_warm(client, table, target) == 0, "nobody has looked at it yet"
+    history = History.blank(1)
+    history.columns["reached"], history.columns["provisioned"] = 5, 2
+    store = DynamoHistories(client, table, run="r", until_s=time.time() + 60)
+    store.lease([target], now_s=1.0)
+    store.save([target], history, [60.0], now_s=1.0)
+    assert kept_warm(client, table, target) == 7
+
+
+def test_a_table_that_cannot_be_read_is_a_doubt(aws: boto3.Session) -> None:
+    with pytest.raises(
+        RuntimeError, match="how many environments are needed is not known: history of f:live"
+    ):
+        kept_warm(aws.client("dynamodb"), "none", Target("f", "live"))
 
 
 @pytest.mark.parametrize(

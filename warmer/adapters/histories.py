@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 KEPT_S = 30 * 86_400.0
 """A target nobody has looked at for so long is forgotten."""
 THREADS = 16
+ROUTES = " to "
+"""In a fingerprint: before it the settings, after it the versions behind the alias."""
 Item = Mapping[str, Any]
 
 TAKE = "SET lease_by = :me, lease_until = :until"
@@ -71,7 +73,8 @@ class DynamoHistories:
     awake: frozenset[Target] = frozenset()
     """Targets that are due now, whatever their next look says: something was told of them."""
     settings: Mapping[Target, str] = field(default_factory=dict)
-    """Fingerprints of the targets' settings: a target whose settings changed is due now."""
+    """Fingerprints of the targets' settings, and of the versions behind an alias (`ROUTES`): a target of which either
+    changed is due now."""
     _items: dict[Target, Item] = field(default_factory=dict)
     _strikes: dict[Target, Strikes] = field(default_factory=dict)
     _held: set[Target] = field(default_factory=set)
@@ -94,7 +97,13 @@ class DynamoHistories:
             if isinstance(answer, Failed):
                 failed[target] = answer
         found = tuple(target for target in targets if target not in failed)
-        return Loaded(found, History.stack([_row(self._items[t], self.clock()) for t in found]), failed)
+        history = History.stack([_row(self._items[t], self.clock()) for t in found])
+        for row, target in enumerate(found):
+            if self._routed_anew(target):
+                history.columns["reached"][row] = (
+                    0  # of another version: none of this one's is known to be warm
+                )
+        return Loaded(found, history, failed)
 
     def save(
         self, targets: Sequence[Target], history: History, next_look_s: Sequence[float], now_s: float
@@ -134,6 +143,12 @@ class DynamoHistories:
 
     def _fingerprint(self, target: Target) -> str:
         return self.settings.get(target, "")
+
+    def _routed_anew(self, target: Target) -> bool:
+        """Whether the alias sends requests to other versions, or in other shares, than when it was planned last."""
+        before = self._items[target].get("fingerprint", {}).get("S", "")
+        was, now = (text.partition(ROUTES)[2] for text in (before, self._fingerprint(target)))
+        return bool(was and now and was != now)
 
     def _take(self, target: Target, now_s: float) -> bool | Failed:
         values = {

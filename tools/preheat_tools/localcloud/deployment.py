@@ -62,7 +62,9 @@ def deploy(
 
 
 def _overrides(parameters: Mapping[str, str]) -> list[str]:
-    given = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, "WarmerAutoscaling": "off", **parameters}
+    here = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE}
+    lacks = {"WarmerAutoscaling": "off", "Deployment": "off"}  # ministack has neither service
+    given = {**here, **lacks, **parameters}
     return [f"{name}={value}" for name, value in given.items()]
 
 
