@@ -30,6 +30,7 @@ from preheat_tools.localcloud import (
     schedules,
     stack,
     subscriptions,
+    transforms,
 )
 from preheat_tools.localcloud.clock import Clock, CompressedTime
 from preheat_tools.localcloud.environment import Answer, Environment
@@ -55,6 +56,7 @@ EXPECTS = tuple(
             rest_import,
             schedules,
             subscriptions,
+            transforms,
         )
     )
 )
@@ -122,6 +124,7 @@ def assemble(
     schedules.install(ministack, clock)
     subscriptions.install(ministack)
     resources.install(ministack)
+    transforms.install(ministack)
     rest_import.install(ministack, CompressedTime(clock))
     endpoints = control.Control(
         pid=os.getpid(),

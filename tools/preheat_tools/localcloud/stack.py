@@ -43,6 +43,9 @@ class Stack:
     rest: Any
     http: Any
     provisioners: Any
+    engine: Any
+    changesets: Any
+    handlers: Any
 
 
 def load() -> Stack:
@@ -63,6 +66,9 @@ def load() -> Stack:
         rest=of("services.apigateway_v1"),
         http=of("services.apigateway"),
         provisioners=of("services.cloudformation.provisioners"),
+        engine=of("services.cloudformation.engine"),
+        changesets=of("services.cloudformation.changesets"),
+        handlers=of("services.cloudformation.handlers"),
     )
 
 
