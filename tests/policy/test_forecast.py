@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmer.policy.absorb import fold
+from warmer.policy.counting import fold
 from warmer.policy.forecast import hazard_per_s, trust
 from warmer.policy.history import FORECASTERS, LEVELS, WIDTHS, History
 

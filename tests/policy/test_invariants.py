@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmer.policy.absorb import absorb, spent_usd
+from warmer.policy.absorb import absorb
 from warmer.policy.economics import Economics, best_hold_s, busy_servers
 from warmer.policy.history import History
 from warmer.policy.plans import Batch
 from warmer.policy.preheat import Preheat, lots
+from warmer.policy.spending import spent_usd
 from warmer.policy.values import (
     Capacity,
     Configured,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from warmer.policy.absorb import fold
+from warmer.policy.counting import fold
 from warmer.policy.history import History
 from warmer.policy.lifetime import NEW_SHARE
 from warmer.policy.plans import Batch, Plans

@@ -61,7 +61,7 @@ LAYOUT = np.dtype(
             (HOURS, len(LEVELS)),
         ),  # decayed over weeks: the same by the hour of the day (UTC) …
         ("hour_exposure_s", "f4", (HOURS,)),  # … in so much time of that hour
-        ("loss", "f4", (len(FORECASTERS),)),  # decayed: how wrong each forecaster was (see `absorb.judge`)
+        ("loss", "f4", (len(FORECASTERS),)),  # decayed: how wrong each forecaster was (see `counting.judge`)
         ("peak", "f4"),  # slowly decaying maximum of need
         ("rate_s", "f4"),  # requests a second, decayed over an hour
         ("busy", "f4"),  # concurrency of the quietest of the last minutes read
