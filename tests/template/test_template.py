@@ -17,6 +17,9 @@ BRANCHES = [
     pytest.param({"Architecture": "arm64"}, id="arm64"),
     pytest.param({"TorchImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/torch:1"}, id="with-torch"),
     pytest.param({"WarmTargets": "tagged"}, id="by-tag"),
+    pytest.param({"Strategy": "Provisioned", "ProvisionedEnvironments": "3"}, id="provisioned"),
+    pytest.param({"Strategy": "SnapStart"}, id="snapshots"),
+    pytest.param({"Strategy": "Off", "Stage": "dev"}, id="nothing-kept"),
     pytest.param({"ReservedConcurrency": "40", "ModelMemory": "64"}, id="reserved"),
     pytest.param({"Runtime": "python3.11", "Mode": "cold", "Stage": "dev", "Deployment": "off"}, id="local"),
     pytest.param(
@@ -72,6 +75,11 @@ BY_PATTERN = {
 @pytest.fixture(params=BRANCHES)
 def branch(request: pytest.FixtureRequest) -> tuple[dict[str, str], Template]:
     return request.param, translated(**request.param)
+
+
+def pings(parameters: dict[str, str]) -> bool:
+    """Whether the warmer is what keeps this stack's functions ready."""
+    return parameters.get("Strategy", "Ping") == "Ping"
 
 
 def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
@@ -153,6 +161,9 @@ def test_the_inference_functions_may_write_their_own_log_and_nothing_else(
 
 def test_bursts_are_answered_with_pings_and_one_kind_of_item(branch: tuple[dict[str, str], Template]) -> None:
     parameters, template = branch
+    if not pings(parameters):
+        assert "BurstRole" not in template["Resources"]
+        return
     tagged = parameters.get("WarmTargets") == "tagged"
     variables = template["Resources"]["Burst"]["Properties"]["Environment"]["Variables"]
     assert variables["WARMER_TARGETS"] == ("" if tagged else "preheat-recommend:live"), "settings may be tags"
@@ -215,8 +226,9 @@ def test_only_recommends_log_may_announce_and_only_what_customers_waited_for() -
 def test_the_warmer_is_told_whose_cold_starts_are_announced(branch: tuple[dict[str, str], Template]) -> None:
     variables = branch[1]["Resources"]["Warmer"]["Properties"]["Environment"]["Variables"]
     subscriptions = of_type(branch[1], "AWS::Logs::SubscriptionFilter").values()
-    assert [one["LogGroupName"] for one in subscriptions] == [{"Ref": "RecommendLogs"}]
-    assert variables["WARMER_ANNOUNCES"] == "preheat-recommend:live"
+    expected = [{"Ref": "RecommendLogs"}] if pings(branch[0]) else []
+    assert [one["LogGroupName"] for one in subscriptions] == expected
+    assert variables["WARMER_ANNOUNCES"] == ("preheat-recommend:live" if expected else "")
 
 
 @pytest.mark.parametrize("parameters", [{"Bursts": "false"}, {"WarmerState": "DISABLED"}])
@@ -277,9 +289,9 @@ def test_inference_functions_carry_the_tag_and_the_alias_that_it_names(
 
 
 def test_provisioned_concurrency_is_nobodys_but_the_warmers(branch: tuple[dict[str, str], Template]) -> None:
-    assert "ProvisionedConcurrency" not in json.dumps(
-        [r for r in branch[1]["Resources"].values() if r["Type"].startswith("AWS::Lambda")]
-    )
+    fixed = branch[0].get("Strategy") == "Provisioned"
+    functions = [r for r in branch[1]["Resources"].values() if r["Type"].startswith("AWS::Lambda")]
+    assert ("ProvisionedConcurrency" in json.dumps(functions)) == fixed
 
 
 def test_nothing_is_reserved_unless_asked(branch: tuple[dict[str, str], Template]) -> None:

@@ -53,6 +53,13 @@ def translated(content: Mapping[str, str] = MappingProxyType({}), /, **parameter
     return Filled(transform(template, dict(values), NoManagedPolicies()), values).template()
 
 
+def refusals(**parameters: str) -> list[str]:
+    """What CloudFormation says to these parameters by the template's Rules, before anything is made."""
+    template = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))
+    defaults = {name: str(p["Default"]) for name, p in template["Parameters"].items()}
+    return Filled(template, defaults | PSEUDO | parameters).refusals()
+
+
 class Filled:
     """A CloudFormation template with its parameters and conditions put in, as a stack would see it."""
 
@@ -60,9 +67,14 @@ class Filled:
         self._raw, self._values = json.loads(json.dumps(template)), values
 
     def template(self) -> Template:
-        kept = {n: r for n, r in self._raw["Resources"].items() if self._holds(r.get("Condition"))}
+        kept = {n: r for n, r in self._raw["Resources"].items() if self._holds(r.pop("Condition", None))}
         outputs = {n: o for n, o in self._raw["Outputs"].items() if self._holds(o.get("Condition"))}
         return {"Resources": self._fill(kept), "Outputs": self._fill(outputs)}
+
+    def refusals(self) -> list[str]:
+        rules = [rule for rule in self._raw["Rules"].values() if self._holds(rule["RuleCondition"])]
+        asserted = [one for rule in rules for one in rule["Assertions"]]
+        return [one["AssertDescription"] for one in asserted if not self._holds(one["Assert"])]
 
     def _holds(self, condition: Any) -> bool:
         if condition is None:
