@@ -10,7 +10,7 @@ import numpy as np
 from warmer.policy.history import AGE_EDGES_S, BINS, HOURS, LEVELS, History
 from warmer.policy.plans import Floats, Ints
 
-PRIOR_EVENTS = 1.0
+PRIOR_EVENTS = 1.5
 PRIOR_SPAN_S = 300.0
 PRIOR_PEAK = 4.0
 GUESS_HALF_LIFE_S = 24 * 3600.0
