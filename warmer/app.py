@@ -27,6 +27,7 @@ from warmer.adapters.told import DynamoColdStarts
 from warmer.cycle import run_cycle
 from warmer.dry_run import NoPinger, ReadOnlyHistories, ReadOnlyProvisioner
 from warmer.kill_switch import GuardedPinger
+from warmer.metrics import KEPT, emf
 from warmer.policy.history import History
 from warmer.policy.outcomes import Outcome
 from warmer.policy.preheat import Preheat
@@ -34,7 +35,6 @@ from warmer.policy.values import Failed, Target, Terms
 from warmer.ports import Ports
 from warmer.settings import fingerprint
 
-NAMESPACE = "Preheat"
 AWS = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=3,
@@ -66,6 +66,8 @@ class Environment:
     """Targets of which a log subscription tells the cold starts (`warmer.burst`)."""
     shifts: tuple[Target, ...] = ()
     """Targets whose alias CodeDeploy shifts from version to version."""
+    metrics: str = "full"
+    """How many metrics are told of (`warmer.metrics.KEPT`)."""
 
     @staticmethod
     def of(variables: Mapping[str, str]) -> Environment:
@@ -77,10 +79,13 @@ class Environment:
             targets=parse_targets("WARMER_TARGETS", variables.get("WARMER_TARGETS", "")),
             parameter=variables.get("WARMER_SETTINGS", ""),
             dry_run=_truth("WARMER_DRY_RUN", variables.get("WARMER_DRY_RUN", "")),
-            autoscaling=_one_of("WARMER_AUTOSCALING", variables.get("WARMER_AUTOSCALING", "move")),
+            autoscaling=_one_of(
+                "WARMER_AUTOSCALING", variables.get("WARMER_AUTOSCALING", "move"), "move", "leave", "off"
+            ),
             function=variables.get("AWS_LAMBDA_FUNCTION_NAME", "warmer"),
             announces=parse_targets("WARMER_ANNOUNCES", variables.get("WARMER_ANNOUNCES", "")),
             shifts=parse_targets("WARMER_SHIFTS", variables.get("WARMER_SHIFTS", "")),
+            metrics=_one_of("WARMER_METRICS", variables.get("WARMER_METRICS", "full"), *KEPT),
         )
 
 
@@ -191,7 +196,7 @@ def tick(this: Warmer, event: Mapping[str, Any], context: Context) -> dict[str, 
     for target, why in found.held.items():
         log(_held(target, why, now_s, context))
     summary = summarise(now_s, found, outcomes, dry_run)
-    log(emf(this.environment.function, summary))
+    log(emf(this.environment.function, summary, this.environment.metrics))
     return summary
 
 
@@ -223,26 +228,9 @@ def summarise(now_s: float, found: Found, outcomes: Sequence[Outcome], dry_run: 
         "reached": sum(o.reached for o in outcomes),
         "made": sum(o.made for o in outcomes),
         "expected_cost_usd": sum(o.expected.cost_usd for o in outcomes if o.expected),
+        "provisioned_failed": sum(o.provisioned_failed for o in outcomes),
+        "budget_used": max((o.budget_used for o in outcomes if o.budget_used is not None), default=None),
         "problems": problems,
-    }
-
-
-def emf(function: str, summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Four metrics of the whole warmer ($0.30 a month each), as one line in CloudWatch's embedded metric format."""
-    values = {
-        "PingsPlanned": summary["pings"],
-        "EnvironmentsReached": summary["reached"],
-        "TargetsWithProblems": len(summary["problems"]),
-        "ExpectedCostUsd": summary["expected_cost_usd"],
-    }
-    metrics = [{"Name": name, "Unit": "None" if name.endswith("Usd") else "Count"} for name in values]
-    directive = {"Namespace": NAMESPACE, "Dimensions": [["Warmer"]], "Metrics": metrics}
-    return {
-        "event": "cycle",
-        "_aws": {"Timestamp": int(summary["at_s"] * 1000), "CloudWatchMetrics": [directive]},
-        "Warmer": function,
-        **values,
-        "summary": dict(summary),
     }
 
 
@@ -263,7 +251,7 @@ def _truth(name: str, text: str) -> bool:
     return words[text.lower()]
 
 
-def _one_of(name: str, text: str) -> str:
-    if text not in ("move", "leave", "off"):
-        raise ValueError(f"{name} must be move, leave or off, was: {text!r}")
+def _one_of(name: str, text: str, *allowed: str) -> str:
+    if text not in allowed:
+        raise ValueError(f"{name} must be {', '.join(allowed[:-1])} or {allowed[-1]}, was: {text!r}")
     return text

@@ -224,11 +224,30 @@ def _outcome(decided: _Decided[H], row: int, done: Facts, unsaved: Failed | None
         unsound=tuple(sorted(_unsound(sightings))),
         provisioned=int(plans.provisioned[row]) if granted is not None else None,
         said=capacity.said if isinstance(capacity, Capacity) else "",
+        provisioned_failed=isinstance(capacity, Capacity) and capacity.status == "FAILED",
+        budget_used=_budget_used(decided, row),
+        levels=_levels(sightings),
         expected=plans.expected(row),
         basis=plans.basis[row],
         next_look_s=float(plans.next_look_s[row]),
         problems=tuple(_problems(decided.facts, done, target, unsaved)),
     )
+
+
+def _budget_used(decided: _Decided[H], row: int) -> float | None:
+    """Share of the month's budget that is spent, what this cycle does not yet among it."""
+    spent, budget = decided.plans.spent_usd, decided.batch.configured[row].objective.monthly_budget_usd
+    if spent is None or budget is None:
+        return None
+    return float(spent[row]) / budget if budget > 0 else 1.0
+
+
+def _levels(sightings: Sequence[Sighting]) -> Mapping[str, Mapping[str, int]]:
+    found: dict[str, Counter[str]] = {}
+    for sighting in sightings:
+        for name, seen in sighting.models.items():
+            found.setdefault(name, Counter())[seen.level] += 1
+    return found
 
 
 def _problems(facts: Facts, done: Facts, target: Target, unsaved: Failed | None) -> Iterator[str]:

@@ -76,5 +76,30 @@ def test_there_are_at_most_four_metrics() -> None:
     assert len(named) <= 4
 
 
+@pytest.mark.parametrize(
+    ("kept", "names"),
+    [
+        ("full", ["ColdStarts", "CustomerColdStarts", "InitTime", "QuarantinedModels"]),
+        ("lean", ["CustomerColdStarts", "QuarantinedModels"]),
+        ("off", []),
+    ],
+)
+def test_one_switch_emits_less_and_the_log_keeps_all(kept: str, names: list[str]) -> None:
+    texts = (
+        cold_start_line(START, 0.0, kept),
+        quarantine_line("recommend", "a", "v", "why", 0.0, kept),
+    )
+    lines = [json.loads(text) for text in texts]
+    told = [
+        metric["Name"]
+        for line in lines
+        if "_aws" in line
+        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    ]
+    assert told == names
+    assert lines[0]["InitTime"] == [46.5] and lines[0]["customer_cold_start"] is True
+    assert lines[1]["QuarantinedModels"] == [1.0]
+
+
 def test_a_record_is_one_line() -> None:
     assert "\n" not in cold_start_line(START, 0.0)

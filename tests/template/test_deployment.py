@@ -24,8 +24,7 @@ def group(template: Template) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", SHIFTS)
 def test_traffic_is_shifted_as_asked_once_the_hook_has_judged(kind: str) -> None:
     template = translated(Deployment=kind)
-    config = group(template)["DeploymentConfigName"]
-    assert config == {"Fn::Sub": ["CodeDeployDefault.Lambda${ConfigName}", {"ConfigName": kind}]}
+    assert group(template)["DeploymentConfigName"] == f"CodeDeployDefault.Lambda{kind}"
     aliases = template["Resources"]
     policy = aliases["RecommendAliaslive"]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
     assert policy["BeforeAllowTrafficHook"] == {"Ref": "Preflight"}

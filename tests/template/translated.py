@@ -111,10 +111,11 @@ class Filled:
         if "Ref" in value:
             name = value["Ref"]
             return ABSENT if name == "AWS::NoValue" else self._values.get(name, value)
-        if "Fn::Sub" in value and isinstance(value["Fn::Sub"], str):
-            text = value["Fn::Sub"]
-            for name, filling in self._values.items():
-                text = text.replace("${" + name + "}", filling)
+        if "Fn::Sub" in value:
+            given = value["Fn::Sub"]
+            text, own = (given, {}) if isinstance(given, str) else (given[0], self._fill(given[1]))
+            for name, filling in {**self._values, **own}.items():
+                text = text.replace("${" + name + "}", filling) if isinstance(filling, str) else text
             return text if "${" not in text else {"Fn::Sub": text}
         filled = {k: self._fill(v) for k, v in value.items()}
         return {k: v for k, v in filled.items() if v is not ABSENT}

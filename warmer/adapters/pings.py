@@ -244,6 +244,7 @@ def _sighting(reply: Reply) -> Sighting:
                 load_s=report.needs_ms / 1000,
                 memory_mb=report.needs_mb,
                 sound=not report.problem,
+                level=report.level.name,
             )
             for name, report in reply.models.items()
         },

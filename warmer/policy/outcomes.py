@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from warmer.policy.values import Expected, Reason, Target
@@ -26,6 +27,12 @@ class Outcome:
     """Provisioned concurrency asked for in this cycle; None where it was left alone."""
     said: str = ""
     """Its status and why, in the words of Lambda or of what asked; empty where it was not looked at."""
+    provisioned_failed: bool = False
+    """Whether Lambda says that its allocation failed."""
+    budget_used: float | None = None
+    """Share of the month's budget that is spent; None without one."""
+    levels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """In how many of the environments reached each model was found at which level, after the ping's work."""
     expected: Expected | None = None
     """Until the next look, with the plan and without; None where nothing could be planned."""
     basis: str = ""
@@ -47,6 +54,9 @@ class Outcome:
             "unsound": list(self.unsound),
             "provisioned": self.provisioned,
             "said": self.said,
+            "provisioned_failed": self.provisioned_failed,
+            "budget_used": self.budget_used,
+            "levels": {name: dict(found) for name, found in self.levels.items()},
             **{name: float(f"{value:.6g}") for name, value in expected.items()},
             "basis": self.basis,
             "next_look_s": round(self.next_look_s, 3),

@@ -60,6 +60,8 @@ class Plans:
     cold_starts_without: Floats
     basis: Sequence[str]
     """What the forecast rests on."""
+    spent_usd: Floats | None = None
+    """This month's, as planned; None where a policy keeps no account."""
     levels: Sequence[Mapping[str, str]] = field(default_factory=tuple)
     """Warmth wanted by model; empty: each environment's own eager set."""
 

@@ -94,6 +94,7 @@ class Preheat:
             cost_without_usd=depth.cost_without_usd,
             cold_starts_without=depth.cold_starts_without,
             basis=_bases(history),
+            spent_usd=history["spent_usd"],
             levels=wanted_models(history),
         )
 

@@ -48,6 +48,8 @@ class ModelSeen:
     load_s: float
     memory_mb: float
     sound: bool = True
+    level: str = ""
+    """After the ping's work; empty where it was not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

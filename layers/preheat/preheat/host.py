@@ -208,7 +208,7 @@ class ModelHost(dict[str, Served]):
             init_ms=round(self.init_ms, 3),
             models=self.report(),
         )
-        self._surroundings.say(cold_start_line(start, self.clock.wall_s()))
+        self._surroundings.say(cold_start_line(start, self.clock.wall_s(), self.settings.metrics))
         return True
 
     def answer(self, model: HostedModel, inputs: Mapping[str, Tensor | Any]) -> dict[str, Tensor]:
@@ -296,5 +296,7 @@ class ModelHost(dict[str, Served]):
             self._told.add(name)
             self._eager = None
             self._surroundings.say(
-                quarantine_line(self.settings.function, name, version, reason, self.clock.wall_s())
+                quarantine_line(
+                    self.settings.function, name, version, reason, self.clock.wall_s(), self.settings.metrics
+                )
             )

@@ -23,6 +23,12 @@ METRICS = {
     "InitTime": "Milliseconds",
     "QuarantinedModels": "Count",
 }
+KEPT = {
+    "full": frozenset(METRICS),
+    "lean": frozenset({"CustomerColdStarts", "QuarantinedModels"}),  # what alarms watch
+    "off": frozenset[str](),
+}
+"""What PREHEAT_METRICS allows, and which metrics each keeps; the values stay in the log line as properties."""
 
 
 class ColdStart(Frozen):
@@ -44,7 +50,7 @@ class ColdStart(Frozen):
     models: Mapping[str, ModelReport]
 
 
-def cold_start_line(start: ColdStart, now_s: float) -> str:
+def cold_start_line(start: ColdStart, now_s: float, kept: str = "full") -> str:
     """The record of an environment. Only one that a customer waited for has the property `customer_cold_start`,
     for a subscription filter to match: `{ $.customer_cold_start IS TRUE }`."""
     customer = start.waited == CUSTOMER
@@ -68,22 +74,27 @@ def cold_start_line(start: ColdStart, now_s: float) -> str:
         },
         "models": {name: _model(report) for name, report in start.models.items()},
     }
-    return _line(start.function, now_s, values, properties)
+    return _line(start.function, now_s, values, properties, kept)
 
 
-def quarantine_line(function: str, model: str, version: str, reason: str, now_s: float) -> str:
+def quarantine_line(  # noqa: PLR0917
+    function: str, model: str, version: str, reason: str, now_s: float, kept: str = "full"
+) -> str:
     """A model that failed, in INIT or later."""
     properties = {"record": "quarantine", "model": model, "version": version, "reason": reason}
-    return _line(function, now_s, {"QuarantinedModels": 1.0}, properties)
+    return _line(function, now_s, {"QuarantinedModels": 1.0}, properties, kept)
 
 
-def _line(function: str, now_s: float, values: Mapping[str, float], properties: Mapping[str, Any]) -> str:
+def _line(
+    function: str, now_s: float, values: Mapping[str, float], properties: Mapping[str, Any], kept: str
+) -> str:
     import json
 
-    metrics = [{"Name": name, "Unit": METRICS[name]} for name in values]
+    metrics = [{"Name": name, "Unit": METRICS[name]} for name in values if name in KEPT[kept]]
     directive = {"Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": metrics}
+    head = {"Timestamp": int(now_s * 1e3), "CloudWatchMetrics": [directive]}
     body = {
-        "_aws": {"Timestamp": int(now_s * 1e3), "CloudWatchMetrics": [directive]},
+        **({"_aws": head} if metrics else {}),
         "FunctionName": function,
         **properties,
         **{name: [round(value, 3)] for name, value in values.items()},

@@ -1,0 +1,68 @@
+"""A page for each alarm, and commands on it that do what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from cfnlint.decode import cfn_yaml
+
+from tests.template.test_alarms import alarms, emitted
+from tests.template.translated import TEMPLATE, translated
+from warmer.policy.values import Target
+from warmer.settings import parse_document, settings_of
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "runbooks.md").read_text()
+HEADINGS = {line.removeprefix("## ") for line in PAGE.splitlines() if line.startswith("## ")}
+PARAMETERS = cfn_yaml.load(str(TEMPLATE))["Parameters"]
+
+
+def test_every_alarm_has_its_section_and_names_it() -> None:
+    for name, alarm in alarms(translated()).items():
+        heading = alarm["AlarmName"].removeprefix("preheat-")
+        assert heading in HEADINGS, name
+        assert alarm["AlarmDescription"].endswith(f"docs/runbooks.md#{heading}"), name
+        section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        assert f"`{alarm['MetricName']}`" in section and f"`{alarm['Namespace']}`" in section, name
+
+
+def test_off_in_one_command_is_a_parameter_and_a_setting_that_there_are() -> None:
+    commands = re.findall(r"put-parameter --overwrite --name (\S+) --value '([^']+)'", PAGE)
+    ((name, value),) = commands
+    parameter = translated()["Resources"]["WarmerSettings"]["Properties"]
+    assert parameter["Name"] == name
+    settings = settings_of(Target("f", "live"), parse_document(value, name), {}, name, now_s=0.0)
+    assert not settings.enabled
+
+
+def test_off_for_good_stops_schedule_and_bursts() -> None:
+    ((name, value),) = re.findall(r"make deploy SETTINGS=(\w+)=(\w+)", PAGE)
+    resources = translated(**{name: value})["Resources"]
+    assert resources["WarmerSchedule"]["Properties"]["State"] == "DISABLED"
+    assert "Burst" not in resources and "WarmerSilentAlarm" not in resources
+
+
+@pytest.mark.parametrize("page", ["runbooks.md", "warmer.md"])
+def test_links_between_headings_lead_somewhere(page: str) -> None:
+    text = (DOCS / page).read_text()
+    for file, anchor in re.findall(r"\]\((\w+\.md)?#([\w-]+)\)", text):
+        lines = (DOCS / (file or page)).read_text().splitlines()
+        titles = {line.lstrip("# ").lower() for line in lines if line.startswith("#")}
+        assert anchor in {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles}, anchor
+
+
+def test_parameters_that_the_page_names_are_the_templates() -> None:
+    named = set(re.findall(r"`([A-Z][A-Za-z]+)`", PAGE))
+    metrics = {name for name, _ in emitted()} | {"Errors", "Duration", "Invocations"}
+    said = {"State", "HOT", "Preheat", "FunctionName", "Warmer"}
+    assert named - metrics - said <= PARAMETERS.keys()
+
+
+def test_the_prices_on_the_page_are_those_of_the_parameter() -> None:
+    for metrics in ("full", "lean", "off"):
+        (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{metrics}` |"))
+        price = row.rstrip("| ").rpartition("$")[2]
+        assert f"${price}" in json.dumps(PARAMETERS["Metrics"]["Description"]).partition(f"{metrics} - ")[2]
