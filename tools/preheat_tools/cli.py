@@ -19,6 +19,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("preheat_tools.bench.command:bench", "measure cold starts and the warm path"),
     "demo": ("preheat_tools.demo.command:demo", "Deploy to a local AWS and measure cold against warm."),
     "models": ("preheat_tools.models.command:models", "train, evaluate, export and pack the recommenders"),
+    "advise": (
+        "preheat_tools.adviser.command:advise",
+        "what keeping a function warm is worth, by its own traffic",
+    ),
+    "savings": ("preheat_tools.adviser.command:savings", "what the warmer saved, from its own log lines"),
     "simulate": ("preheat_tools.simulator.command:simulate", "policies side by side on request traces"),
     "pack": ("preheat_tools.pack.command:pack", "make a model pack, or check one"),
 }
