@@ -28,6 +28,8 @@ from warmer.policy.values import Round, Target
 HOLD_S = 0.1
 MOST = 900
 """Environments that one sender can reach at once."""
+ASKED_OF_OLD = 2
+"""Environments of the version that serves: each is kept from customers while it is asked, and two say how fast."""
 RESERVE_S = 10.0
 """Of the hook's own time, kept for its answer to CodeDeploy."""
 _VERSION = re.compile(r"(?:.*:)?([A-Za-z0-9_-]+):(\d+)")
@@ -53,7 +55,8 @@ class Preflight:
         `old` is the alias (or version) that serves now; None for a first deployment. Over at `until_s` at the latest,
         as far as the asker's own timeouts let it.
         """
-        before = self._ask(old, self.limits.environments, {}) if old else Asked((), ())
+        few = min(self.limits.environments, ASKED_OF_OLD)
+        before = self._ask(old, few, {}) if old else Asked((), ())
         levels = {name: Level.HOT.name for reply in before.replies for name in reply.models}
         if old and before.problems:
             return judge((), (), self.limits, [f"{old} (old): {problem}" for problem in before.problems])

@@ -153,6 +153,12 @@ def preflight(asker: Scripted, environments: int = 5, now_s: float = 0.0) -> Pre
     return Preflight(asker, Limits(environments=environments), lambda: now_s)
 
 
+def test_most_environments_of_the_old_version_are_left_to_its_customers() -> None:
+    asker = Scripted({OLD: [reply(str(n)) for n in range(8)], NEW: [reply(str(n)) for n in range(8)]})
+    assert preflight(asker, environments=8).judge(NEW, OLD, until_s=60).passed
+    assert {one.environments for one in asker.asked if one.target == OLD} == {2}
+
+
 def test_a_version_is_warmed_in_steps_and_each_model_asked_for_hot() -> None:
     asker = Scripted({NEW: [reply(str(i)) for i in range(5)], OLD: [reply("0")]})
     assert preflight(asker).judge(NEW, OLD, until_s=60).passed

@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from preheat_tools.localcloud import deployment, process, status_page
+from preheat_tools.localcloud.canary import Canary, Shift, package
 from preheat_tools.localcloud.process import LocalCloud, LocalCloudError
 from preheat_tools.localcloud.settings import ROUTINGS, Settings
 
@@ -132,15 +133,33 @@ def down(folder: Path) -> None:
 @click.option(
     "--parameter", "-p", multiple=True, metavar="NAME=VALUE", help="A parameter of the template; repeatable."
 )
+@click.option(
+    "--canary",
+    is_flag=False,
+    flag_value="Canary10Percent5Minutes",
+    metavar="[TYPE]",
+    help="Deploy what was built as a new version of a stack that is up, as CodeDeploy would: verified by the hook, "
+    "shifted step by step (TYPE as in CodeDeploy), rolled back at an alarm. Exit code 1 where it was stopped.",
+)
 @click.pass_obj
-def deploy(folder: Path, template: Path, stack: str, parameter: tuple[str, ...]) -> None:
+def deploy(
+    folder: Path, *, template: Path, stack: str, parameter: tuple[str, ...], canary: str | None
+) -> None:
     """Build and deploy a template with sam, for the Python at hand.
 
     \b
-    preheat local deploy -p MemorySize=512
+    preheat local deploy -p Memory=512
+    preheat local deploy --canary
+    preheat local deploy --canary=Linear10PercentEvery1Minute
     """
     cloud, began = _up(folder), time.monotonic()
     given = dict(_pair(one) for one in parameter)
+    if canary is not None:
+        if given:
+            raise click.UsageError(
+                "--canary ships the function's code alone: deploy parameters without it first"
+            )
+        sys.exit(_canary(cloud, template, stack, canary))
     with _OUT.status("sam build …") as status:
         made = deployment.deploy(
             cloud,
@@ -212,6 +231,21 @@ def status(folder: Path, as_json: bool) -> None:
         return
     for part in status_page.parts(cloud, state):
         _OUT.print(part, markup=False, soft_wrap=isinstance(part, str))
+
+
+def _canary(cloud: LocalCloud, template: Path, stack: str, kind: str) -> int:
+    """The function's code as it is now, played as a deployment."""
+    made = deployment.look(cloud, stack)
+    try:
+        shift = Shift.of(kind)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
+    with _OUT.status("sam build …") as status:
+        built = deployment.build(cloud, template, lambda line: status.update(f"[dim]{line[:100]}[/dim]"))
+    _OUT.print("CodeDeploy's order of events, by a stand-in; the hook and its workers are real.")
+    outcome = Canary(cloud, made, _OUT.print).deploy(package(built.parent / "Recommend"), shift)
+    _OUT.print(outcome.report, markup=False, soft_wrap=True)
+    return 1 if outcome.stopped else 0
 
 
 def _event(cloud: LocalCloud, function: str, body: bytes, qualifier: str | None) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from preheat_tools.localcloud.asgi import Asgi, body_of, send_json
 from preheat_tools.localcloud.clock import Clock
+from preheat_tools.localcloud.codedeploy import Hooks
 from preheat_tools.localcloud.faults import Fault, Faults
 from preheat_tools.localcloud.lambda_api import StackRegistry
 from preheat_tools.localcloud.ledger import Ledger
@@ -18,8 +20,6 @@ from preheat_tools.localcloud.provisioned import Provisioner
 from preheat_tools.localcloud.settings import Current
 
 PREFIX = "/_preheat/"
-
-Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class RefusedError(ValueError):
@@ -39,6 +39,7 @@ class Control:
     ledger: Ledger
     metrics: Metrics
     faults: Faults
+    hooks: Hooks
 
     def around(self, application: Asgi) -> Asgi:
         """The application with these endpoints in front."""
@@ -47,16 +48,10 @@ class Control:
             if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
                 await application(scope, receive, send)
                 return
-            body = b""
-            while (message := await receive()).get("more_body"):
-                body += message.get("body", b"")
-            body += message.get("body", b"")
+            body = await body_of(receive)
             query = {k: v[0] for k, v in parse_qs(scope["query_string"].decode()).items()}
             status, answer = self._answer(scope["method"], scope["path"][len(PREFIX) :], query, body)
-            text = json.dumps(answer).encode()
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": text})
+            await send_json(send, status, answer)
 
         return serve
 
@@ -74,6 +69,7 @@ class Control:
         return {
             ("GET", "state"): self.state,
             ("GET", "invocations"): lambda: {"invocations": self.ledger.after(int(query.get("after", "0")))},
+            ("GET", "hooks"): lambda: {"answers": self.hooks.answers},
             ("POST", "settings"): lambda: self._set(json.loads(body)),
             ("POST", "history"): lambda: {"datapoints": self._load(json.loads(body))},
             ("POST", "fault"): lambda: {"faults": self.faults.add(Fault.of(json.loads(body)))},

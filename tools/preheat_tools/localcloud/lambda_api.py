@@ -11,6 +11,7 @@ from preheat_tools.localcloud.invocations import DataPlane, ThrottledError
 from preheat_tools.localcloud.pool import Pool
 from preheat_tools.localcloud.provisioned import Provisioner
 from preheat_tools.localcloud.stack import Expected, Stack
+from preheat_tools.localcloud.weights import Weights
 
 EXPECTS = (
     Expected("services.lambda_svc:_execute_function", "3ceb16d648"),
@@ -79,13 +80,13 @@ def install(
     stack: Stack, plane: DataPlane, pool: Pool, provisioner: Provisioner, registry: StackRegistry
 ) -> None:
     """Put this cloud's data plane in the place of ministack's."""
-    _invocations(stack, plane)
+    _invocations(stack, plane, Weights(registry))
     _qualified_references(stack)
     _lifecycle(stack, pool, provisioner)
     _provisioned(stack, provisioner, registry)
 
 
-def _invocations(stack: Stack, plane: DataPlane) -> None:
+def _invocations(stack: Stack, plane: DataPlane, weights: Weights) -> None:
     service = stack.lambda_svc
     theirs = service._execute_function
 
@@ -95,7 +96,7 @@ def _invocations(stack: Stack, plane: DataPlane) -> None:
             return dict(theirs(func, event))  # images and other languages: not this cloud's business
         trace_id = service._xray_trace_id_for_invocation(config)
         try:
-            outcome = plane.invoke(Deployed.of(func), event, trace_id)
+            outcome = plane.invoke(weights.route(Deployed.of(func)), event, trace_id)
         except ThrottledError as throttled:
             text = f"Rate Exceeded: {config['FunctionName']} is at its concurrency limit"
             return dict(service._throttle_response(reason_code=throttled.reason, msg=text))

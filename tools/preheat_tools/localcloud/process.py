@@ -69,6 +69,10 @@ class LocalCloud:
         """What was invoked since a sequence number; see ledger.Invocation."""
         return list(self._ask("GET", f"invocations?after={after}")["invocations"])
 
+    def hook_answers(self) -> dict[str, str]:
+        """What deployment hooks told CodeDeploy, by the id of their execution."""
+        return dict(self._ask("GET", "hooks")["answers"])
+
     def set(self, **settings: Any) -> None:
         """Change settings while it runs; see settings.Settings."""
         self._ask("POST", "settings", settings)

@@ -33,6 +33,7 @@ from preheat_tools.localcloud import (
     transforms,
 )
 from preheat_tools.localcloud.clock import Clock, CompressedTime
+from preheat_tools.localcloud.codedeploy import Hooks
 from preheat_tools.localcloud.environment import Answer, Environment
 from preheat_tools.localcloud.faults import Faults
 from preheat_tools.localcloud.invocations import DataPlane, Slots
@@ -117,7 +118,7 @@ def assemble(
         reserved=registry.reserved,
         replace=provisioner.reconcile,
     )
-    faults = Faults()
+    faults, hooks = Faults(), Hooks()
     lambda_api.install(ministack, plane, pool, provisioner, registry)
     monitoring.install(ministack, clock, metrics, faults)
     alarms.install(ministack, clock)
@@ -136,8 +137,9 @@ def assemble(
         ledger=ledger,
         metrics=metrics,
         faults=faults,
+        hooks=hooks,
     )
-    ministack.app.app = endpoints.around(ministack.app.app)
+    ministack.app.app = endpoints.around(hooks.around(ministack.app.app))
     _every(SWEEP_S, lambda: _sweep(pool, provisioner))
     _every(SWEEP_S, lambda: _look_at_alarms(ministack, metrics, scope))
     return current, pool
