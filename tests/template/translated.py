@@ -116,6 +116,9 @@ class Filled:
             text, own = (given, {}) if isinstance(given, str) else (given[0], self._fill(given[1]))
             for name, filling in {**self._values, **own}.items():
                 text = text.replace("${" + name + "}", filling) if isinstance(filling, str) else text
-            return text if "${" not in text else {"Fn::Sub": text}
+            if "${" not in text:
+                return text
+            left = {name: filling for name, filling in own.items() if not isinstance(filling, str)}
+            return {"Fn::Sub": [text, left] if left else text}
         filled = {k: self._fill(v) for k, v in value.items()}
         return {k: v for k, v in filled.items() if v is not ABSENT}
