@@ -62,7 +62,7 @@ def test_all_pings_let_go_at_one_instant(far: StandIn, url: str) -> None:
     assert 0 < report.held_s <= 0.25
     assert time.time() - before >= 0.1
     assert max(far.arrivals_s) - min(far.arrivals_s) < 0.1
-    assert before < report.departed_s <= min(far.arrivals_s)
+    assert before < report.departed_s < min(far.arrivals_s) + 0.1  # noted when the write returns
 
 
 def test_a_round_has_one_release_whoever_sends_it_and_each_round_its_own(far: StandIn, url: str) -> None:
