@@ -17,6 +17,7 @@ from botocore.config import Config
 
 from warmer.adapters.cloudwatch import CloudWatchDemand
 from warmer.adapters.departure import PunctualPinger
+from warmer.adapters.expected import DynamoExpected
 from warmer.adapters.histories import ROUTES, Due, DynamoHistories
 from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.pings import LambdaPinger
@@ -26,12 +27,13 @@ from warmer.adapters.targets import Catalogue, Found, parse_targets
 from warmer.adapters.told import DynamoColdStarts
 from warmer.cycle import run_cycle
 from warmer.dry_run import NoPinger, ReadOnlyHistories, ReadOnlyProvisioner
+from warmer.expectations import DETAIL_TYPE, ExpectError, parse
 from warmer.kill_switch import GuardedPinger
 from warmer.metrics import KEPT, emf
 from warmer.policy.history import History
 from warmer.policy.outcomes import Outcome
 from warmer.policy.preheat import Preheat
-from warmer.policy.values import Failed, Target, Terms
+from warmer.policy.values import Expectation, Failed, Target, Terms
 from warmer.ports import Ports
 from warmer.settings import fingerprint
 
@@ -96,6 +98,8 @@ class Warmer:
     environment: Environment
     session: boto3.Session
     due: dict[Target, Due] = field(default_factory=dict)
+    expected: Mapping[Target, tuple[Expectation, ...]] = field(default_factory=dict)
+    """As read last: where they cannot be read, these still hold."""
     lambda_: Any = field(init=False)
     catalogue: Catalogue = field(init=False)
     demand: CloudWatchDemand = field(init=False)
@@ -127,7 +131,7 @@ class Warmer:
 
     def cycle(self, now_s: float, context: Context) -> tuple[Found, list[Outcome]]:
         """Find the targets and look at each that is due."""
-        found = self.catalogue.find(now_s)
+        found = self._expecting(self.catalogue.find(now_s), now_s)
         targets, env = [configured.target for configured in found.configured], self.environment
         routes = read_routes(self.lambda_, [target for target in targets if target in env.shifts])
         told = DynamoColdStarts(self.table, env.table, frozenset(env.announces), keeps=env.dry_run)
@@ -150,6 +154,34 @@ class Warmer:
             return found, run_cycle(found.configured, ports, Preheat(), now_s, terms)
         finally:
             histories.release()
+
+    def expect(self, event: Mapping[str, Any], now_s: float) -> dict[str, Any]:
+        """Keep what an event `preheat.expect` tells, or say why not; not an error, since events are delivered again."""
+        record = {"event": "expect", "detail": event.get("detail"), "dry_run": self.environment.dry_run}
+        settings, held = self.catalogue.settings(now_s)
+        try:
+            told = parse(event, [*settings, *held], now_s)
+        except ExpectError as refusal:
+            return {**record, "problems": [str(refusal)]}
+        if self.environment.dry_run:
+            return record
+        failed = DynamoExpected(self.table, self.environment.table).add(told, now_s)
+        return {**record, **({"problems": [failed.reason]} if failed else {})}
+
+    def _expecting(self, found: Found, now_s: float) -> Found:
+        """The targets with what is expected of them."""
+        known = DynamoExpected(self.table, self.environment.table).read(now_s)
+        if isinstance(known, Failed):
+            log({"event": "expect", "problems": [known.reason]})
+        else:
+            self.expected = known
+        return replace(
+            found,
+            configured=tuple(
+                replace(c, objective=replace(c.objective, expected=self.expected.get(c.target, ())))
+                for c in found.configured
+            ),
+        )
 
     def _ports(self, histories: DynamoHistories, routes: Routes, now_s: float) -> Ports[History]:
         if self.environment.dry_run:
@@ -182,7 +214,12 @@ def warmer() -> Warmer:
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Run one cycle for the instant the schedule names; answers a summary, with what went wrong by target."""
+    """Run one cycle for the instant the schedule names, and answer a summary with what went wrong by target; or keep
+    what an event `preheat.expect` tells."""
+    if event.get("detail-type") == DETAIL_TYPE:
+        record = warmer().expect(event, time.time())
+        log({**record, "run": context.aws_request_id})
+        return record
     return tick(warmer(), event, context)
 
 

@@ -11,6 +11,7 @@ import pytest
 from preheat.ping import Level, Ping
 
 from tests.template.translated import translated
+from warmer.expectations import DETAIL_TYPE, FIELDS
 
 EVENTS = Path(__file__).parents[2] / "events"
 OF_THE_API = sorted(EVENTS.glob("api_*.json"))
@@ -32,6 +33,25 @@ def test_the_schedules_event_has_the_fields_of_the_schedules_input() -> None:
     event = payload("schedule_cycle")
     assert event.keys() == json.loads(schedule["Target"]["Input"]).keys()
     assert datetime.fromisoformat(event["scheduled_time"]).utcoffset() is not None
+
+
+def test_what_is_expected_reaches_the_warmer_by_a_rule_of_its_own_targets() -> None:
+    resources, event = translated()["Resources"], payload("expect")
+    rule = resources["WarmerExpect"]["Properties"]
+    pattern = rule["EventPattern"]
+    assert event["detail-type"] in pattern["detail-type"] and event["detail-type"] == DETAIL_TYPE
+    assert event["detail"]["target"] in pattern["detail"]["target"]
+    assert event["detail"].keys() == FIELDS
+    assert pattern["source"] == [{"anything-but": {"prefix": "aws."}}]
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["Warmer", "Arn"]}
+    permission = resources["WarmerExpectPermission"]["Properties"]
+    assert permission["Principal"] == "events.amazonaws.com"
+    assert permission["SourceArn"] == {"Fn::GetAtt": ["WarmerExpect", "Arn"]}
+    assert (
+        "detail"
+        not in translated(WarmTargets="tagged")["Resources"]["WarmerExpect"]["Properties"]["EventPattern"]
+    )
 
 
 @pytest.mark.parametrize("file", OF_THE_API, ids=lambda file: file.stem)

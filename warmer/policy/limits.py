@@ -10,6 +10,7 @@ import calendar
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from warmer.policy.history import History
 from warmer.policy.plans import Batch, Bools, Floats, Ints, column
 from warmer.policy.values import Configured, Terms
 
+AHEAD_S = 120.0
+"""What is expected is made ready so long before: a run of the warmer may be a minute late, and INIT takes its time."""
 HEAD_START_DAYS = 1.0
 """The month's budget becomes available day by day; so much of it is there from the start."""
 WEEK_MIN = 7 * 1440
@@ -67,20 +70,21 @@ class Limits:
 
 
 def window_floor(configured: Configured, now_s: float) -> int:
-    """The highest floor of the windows that are open; 0 where none is."""
-    if not configured.objective.windows:
-        return 0
+    """The highest floor of the windows that are open and of what is expected now; 0 where there is none."""
     minute, day = int(now_s // 60 % 1440), int(now_s // 86400 + 3) % 7
     inside = (
         w.floor
         for w in configured.objective.windows
         if day in w.days and w.from_minute <= minute < w.until_minute
     )
-    return max(inside, default=0)
+    expected = (
+        one.floor for one in configured.objective.expected if one.from_s - AHEAD_S <= now_s < one.until_s
+    )
+    return max(chain(inside, expected), default=0)
 
 
 def next_edge_s(configured: Configured, now_s: float) -> float:
-    """When a window opens or closes next, Unix s; inf where there is none."""
+    """When a window, or what is expected, begins or ends next, Unix s; inf where there is none."""
     minute_s = now_s // 60 * 60
     now = int(minute_s // 60 + 3 * 1440) % WEEK_MIN
     edges = (
@@ -90,7 +94,13 @@ def next_edge_s(configured: Configured, now_s: float) -> float:
         for edge in (w.from_minute, w.until_minute)
     )
     ahead_min = min(((edge - now - 1) % WEEK_MIN + 1 for edge in edges), default=math.inf)
-    return minute_s + 60.0 * ahead_min
+    expected = (
+        edge
+        for one in configured.objective.expected
+        for edge in (one.from_s - AHEAD_S, one.until_s)
+        if edge > now_s
+    )
+    return min(minute_s + 60.0 * ahead_min, min(expected, default=math.inf))
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,15 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """A stretch of time, once, in which at least `floor` environments are wanted, as an event announced it."""
+
+    from_s: float
+    until_s: float
+    floor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
     """What the user wants of one target."""
 
@@ -120,6 +129,7 @@ class Objective:
     floor: int = 0
     ceiling: int = 1000
     windows: tuple[Window, ...] = ()
+    expected: tuple[Expectation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +199,7 @@ class Reason(StrEnum):
     FLOOR = "floor"
     """The user's floor, above what pays."""
     WINDOW = "window"
-    """The floor of a calendar window, above what pays."""
+    """The floor of a calendar window, or of what an event told to expect, above what pays."""
     CEILING = "ceiling"
     """The user's ceiling, below what pays. Reserved concurrency and the account's limit bound provisioned concurrency
     where it is asked for, and the answer says so; a ping that they refuse is counted as throttled."""
