@@ -75,6 +75,24 @@ def test_the_api_key_is_asked_for(ask):
     assert ask("GET", "/search?q=tea", **{"x-api-key": "none"})[0] == 403
 
 
+def test_a_usage_plan_throttles_in_virtual_time(fast, shop, ask):
+    """One request in 100 s is let through: less than 2 s here, where a minute takes a second."""
+    gateway = fast.client("apigateway")
+    plan = gateway.create_usage_plan(
+        name="slow",
+        apiStages=[{"apiId": shop.outputs["ApiId"], "stage": "prod"}],
+        throttle={"rateLimit": 0.01, "burstLimit": 1},
+    )
+    key = gateway.create_api_key(name="slow", enabled=True)
+    gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+
+    def asked():
+        return ask("GET", "/search?q=tea", **{"x-api-key": key["value"]})[0]
+
+    assert [asked(), asked()] == [200, 429]
+    until(lambda: asked() == 200)
+
+
 def test_what_does_not_exist_is_refused_in_the_templates_words(ask):
     assert ask("GET", "/nowhere") == (404, {"detail": "no GET /prod/nowhere"})
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,29 @@ def test_an_exception_leaves_the_environment_alive(function):
     assert (answer["errorType"], answer["errorMessage"], kind) == ("ValueError", "no such area", "Unhandled")
     assert made.call() == ("fine", "")
     assert [one["pid"] for one in made.environments()] == [one["pid"] for one in before]
+
+
+def test_each_environment_has_a_tmp_of_its_own_that_lasts_as_long_as_it(function, tmp_path):
+    keeps = """
+import os, tempfile, time
+def handler(event, context):
+    found = sorted(os.listdir(tempfile.gettempdir()))
+    open(os.path.join(tempfile.gettempdir(), 'kept'), 'w').close()
+    open(os.path.join(event['where'], str(os.getpid())), 'w').close()
+    while len(os.listdir(event['where'])) < event['number']: time.sleep(0.01)
+    return found, tempfile.gettempdir()
+"""
+    made = function(keeps)
+    for name in ("both", "again"):
+        (tmp_path / name).mkdir()
+    both = [{"where": str(tmp_path / "both"), "number": 2}] * 2
+    with ThreadPoolExecutor(2) as callers:
+        found = [answer for answer, _ in callers.map(made.call, both)]
+    assert [kept for kept, _ in found] == [[], []]
+    folders = {folder for _, folder in found}
+    assert len(folders) == 2
+    (kept, folder), _ = made.call({"where": str(tmp_path / "again"), "number": 1})
+    assert kept == ["kept"] and folder in folders
 
 
 def test_an_idle_environment_is_frozen(function):

@@ -193,6 +193,27 @@ def test_a_fault_meets_one_target(fast):
         fast.clear_faults()
 
 
+def test_an_alarm_calls_its_function(fast, fast_function, tmp_path):
+    told = tmp_path / "told"
+    made = fast_function(f"import json\ndef handler(e, c): open({str(told)!r}, 'w').write(json.dumps(e))\n")
+    watch = fast.client("cloudwatch")
+    watch.put_metric_alarm(
+        AlarmName="calls",
+        Namespace="Shop",
+        MetricName="Calls",
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=3,
+        ComparisonOperator="GreaterThanThreshold",
+        AlarmActions=[f"arn:aws:lambda:us-east-1:000000000000:function:{made.name}"],
+    )
+    watch.put_metric_data(Namespace="Shop", MetricData=[{"MetricName": "Calls", "Value": 4}])
+    event = until(lambda: told.exists() and told.read_text() and json.loads(told.read_text()))
+    assert event["source"] == "aws.cloudwatch"
+    assert (event["alarmData"]["alarmName"], event["alarmData"]["state"]["value"]) == ("calls", "ALARM")
+
+
 @pytest.mark.parametrize("value, state", [(5, "ALARM"), (1, "OK")])
 def test_alarms_look_at_their_own_dimension(fast, value, state):
     watch = fast.client("cloudwatch")

@@ -113,6 +113,57 @@ def test_a_killed_one_is_replaced(live):
     assert live.call(Qualifier="live")[0][0] == "provisioned-concurrency"
 
 
+def test_one_that_crashes_in_an_event_is_an_error_to_its_caller_alone_and_is_replaced(function):
+    made = function(
+        "import os\ndef handler(event, c):\n    if event.get('die'): os._exit(3)\n    return os.getpid()\n"
+    )
+    made.publish()
+    put(made, 1)
+    ready(made, 1)
+    lost = made.call(Qualifier="live")[0]
+    assert made.call({"die": True}, Qualifier="live")[0]["errorType"] == "Runtime.ExitError"
+    until(lambda: [one for one in owned(made) if one["pid"] not in (lost, 0) and one["state"] == "idle"])
+    assert made.call(Qualifier="live")[0] == owned(made)[0]["pid"]
+    assert ready(made, 1)
+
+
+def test_none_of_an_increase_is_usable_before_all_of_it_is(function, tmp_path):
+    """The first INIT ends at once; the second, which makes the file's name its own second, waits for a word."""
+    made = function(
+        "import os, time\n"
+        f"where = {str(tmp_path)!r}\n"
+        "try:\n"
+        "    open(os.path.join(where, 'first'), 'x').close()\n"
+        "except FileExistsError:\n"
+        "    open(os.path.join(where, 'second'), 'w').close()\n"
+        "    while not os.path.exists(os.path.join(where, 'go')): time.sleep(0.01)\n"
+        "def handler(event, context): return os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']\n"
+    )
+    made.publish()
+    put(made, 2)
+    until(lambda: {one.name for one in tmp_path.iterdir()} == {"first", "second"})
+    halfway = standing(made)
+    assert (halfway["Status"], halfway["AvailableProvisionedConcurrentExecutions"]) == ("IN_PROGRESS", 0)
+    (tmp_path / "go").touch()
+    assert ready(made, 2)
+    assert made.call(Qualifier="live")[0] == "provisioned-concurrency"
+
+
+def test_until_the_new_version_is_there_the_old_one_stands(cloud, live):
+    put(live, 1)
+    ready(live, 1)
+    (old,) = owned(live)
+    cloud.set(allocation_s=2.0)
+    try:
+        live.update(MEETING + "\n# newer\n")
+        version = live.publish()
+        until(lambda: standing(live)["Status"] == "IN_PROGRESS")
+        assert old["pid"] in [one["pid"] for one in owned(live)]
+        until(lambda: [one["version"] for one in owned(live)] == [version])
+    finally:
+        cloud.set(allocation_s=0)
+
+
 def test_lowering_and_deleting_free(live):
     put(live, 3)
     ready(live, 3)

@@ -41,6 +41,23 @@ def test_all_recommenders_have_one_contract(folder: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("folder", PACKS)
+def test_the_page_says_of_each_what_its_pack_says(folder: str) -> None:
+    manifest = read_pack(folder).manifest
+    page = (ROOT / "docs/models.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{manifest.name}` |")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    size_mb = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
+    assert (cells[2], cells[-1]) == (f"{manifest.traffic_share:.0%}".replace("%", " %"), f"{size_mb:.2f}")
+    assert f"`{manifest.name}` {manifest.memory_mb:g}" in page.partition("## Memory")[2].replace(" MB", "")
+
+
+def test_packs_are_small_enough_to_be_committed_and_two_are_large() -> None:
+    sizes = [sum(file.stat().st_size for file in Path(folder).iterdir()) for folder in pack_folders(MODELS)]
+    assert len(sizes) == 5 and sum(sizes) <= 25_000_000
+    assert sum(size >= 8_000_000 for size in sizes) >= 2
+
+
 @pytest.fixture(scope="module")
 def web() -> WebData:
     return read_web_data(ROOT / "data/msweb")

@@ -122,7 +122,7 @@ class Manifest(Frozen):
         try:
             body = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise PackError(f"{where}: {FILE_NAME} is not JSON: {error}") from None
+            raise PackError(f"{where}: {FILE_NAME} is not JSON: {error}; copy the pack again") from None
         read = Fields(body, where)
         if (version := read.get("format", int)) != FORMAT:
             raise PackError(

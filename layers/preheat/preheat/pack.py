@@ -44,7 +44,9 @@ def read_pack(folder: str | os.PathLike[str]) -> Pack:
             text = file.read()
         return Pack(folder=folder, manifest=Manifest.from_json(text, folder))
     except OSError as error:
-        failure = PackError(f"{folder}: {FILE_NAME} cannot be read: {error.strerror}")
+        failure = PackError(
+            f"{folder}: {FILE_NAME} cannot be read: {error.strerror}; name the folder that `preheat pack` made"
+        )
     except PackError as error:
         failure = error
     failure.required = b'"required":false' not in b"".join(text.split())

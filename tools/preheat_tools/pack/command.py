@@ -109,11 +109,13 @@ def pack(
             return
         if source is None:
             raise click.UsageError("give a SOURCE to pack, or --verify or --explain with a pack")
-        if cpu:
-            if rest["engine"] == "torch":
-                raise click.UsageError("--cpu lays out graphs of onnxruntime: not with --engine torch")
-            this_machine_is(cpu)
-        name = name or _name_of(source)
+        _must_make_sense(rest["engine"], cpu, report_file)
+        name = name or _own_name(source)
+        if not is_model_name(name):
+            raise click.BadParameter(
+                f"{name!r} is no name for a model: give 1 to 64 letters, digits and _.-, the first no mark",
+                param_hint="--name",
+            )
         request = Request(source=source, name=name, out=out or Path(name), **rest)
         with tempfile.TemporaryDirectory() as scratch:
             opened, module, questions = _open(request, Path(scratch))
@@ -131,17 +133,30 @@ def pack(
             _tell(packed, request.out)
             if cpu and packed.manifest.cpu is None:
                 click.echo(f"nothing in {name} is laid out by the CPU: it has no second graph for {cpu}")
-            if report_file:
+            if report_file and opened is not None:
                 _report(packed, request, opened, report_file)
     except (SourceError, PackError, MeasureError, EngineError) as error:
         raise click.ClickException(str(error)) from None
 
 
-def _name_of(source: str) -> str:
-    name = source.rpartition(":")[2] if _is_factory(source) else Path(source).stem
-    if not is_model_name(name):
-        raise click.BadParameter(f"{name!r} is no name for a model: give --name", param_hint="SOURCE")
-    return name
+def _must_make_sense(engine: str, cpu: str | None, report_file: Path | None) -> None:
+    """Refuses what could only fail after the work is done."""
+    if engine == "torch" and report_file:
+        raise click.UsageError(
+            "--report compares with onnxruntime as usually written: not with --engine torch"
+        )
+    if report_file and not report_file.parent.is_dir():
+        raise click.UsageError(
+            f"--report {report_file}: there is no folder for it; make {report_file.parent}"
+        )
+    if cpu:
+        if engine == "torch":
+            raise click.UsageError("--cpu lays out graphs of onnxruntime: not with --engine torch")
+        this_machine_is(cpu)
+
+
+def _own_name(source: str) -> str:
+    return source.rpartition(":")[2] if _is_factory(source) else Path(source).stem
 
 
 def _is_factory(source: str) -> bool:
@@ -196,15 +211,11 @@ def _tell(packed: Packed, out: Path) -> None:
         click.echo(f"int8 missed: its worst answer is off by {packed.int8_miss:.3g} tolerances; kept fp32")
 
 
-def _report(packed: Packed, request: Request, opened: Source | None, path: Path) -> None:
+def _report(packed: Packed, request: Request, opened: Source, path: Path) -> None:
     from preheat_tools.pack.explain import explain
     from preheat_tools.pack.measure import RUNS, compare
     from preheat_tools.pack.report import Row, report
 
-    if opened is None:
-        raise click.UsageError(
-            "--report compares with onnxruntime as usually written: not with --engine torch"
-        )
     usual, own = compare(request.out, opened.graph)
     rows = (
         Row(title="onnxruntime, as usual", timing=usual),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,11 +19,7 @@ BATCHES = (1, 2, 4)
 
 def read_samples(path: Path) -> tuple[Arrays, ...]:
     """Questions from an .npz: arrays `<input>` for one, or `0.<input>`, `1.<input>`, … for several."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path} must be an .npz of plain arrays: {error}") from None
+    arrays = _arrays(path)
     questions: dict[int, dict[str, npt.NDArray[np.generic]]] = {}
     for name, array in arrays.items():
         case, dot, rest = name.partition(".")
@@ -56,3 +54,15 @@ def _drawn(spec: TensorSpec, batch: int, draw: np.random.Generator) -> npt.NDArr
     if spec.type.startswith("float"):
         return draw.standard_normal(shape).astype(spec.type)
     return draw.integers(0, 2, shape).astype(spec.type)  # a whole number may be a place in a table
+
+
+def _arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    if not path.is_file():
+        raise SourceError(f"no samples at {path}: give an .npz, as numpy.savez makes it")
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error):
+        raise SourceError(
+            f"{path} must be a whole .npz of plain arrays, numbers alone: save it with numpy.savez"
+        ) from None

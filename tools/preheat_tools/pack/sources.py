@@ -48,7 +48,10 @@ def input_specs(graph: Path) -> tuple[TensorSpec, ...]:
     """What the model takes, as its graph declares it."""
     model = onnx.load(str(graph), load_external_data=False)
     initial = {tensor.name for tensor in model.graph.initializer}
-    return tuple(tensor_spec(value) for value in model.graph.input if value.name not in initial)
+    given = [value for value in model.graph.input if value.name not in initial]
+    if not given:
+        raise SourceError(f"{graph} takes no inputs, so its answer never changes: export it with its inputs")
+    return tuple(tensor_spec(value) for value in given)
 
 
 def tensor_spec(value: Any) -> TensorSpec:
@@ -89,7 +92,9 @@ def _onnx_file(path: Path) -> Path:
     refuse_pickle(path)
     if path.is_dir():
         found: Sequence[Path] = sorted(path.glob("*.onnx"))
-        if len(found) != 1:
+        if not found:
+            raise SourceError(f"{path} holds no .onnx file: name the file, or a folder with one")
+        if len(found) > 1:
             raise SourceError(
                 f"{path} must hold one .onnx file, holds {len(found)}: {', '.join(file.name for file in found)}; "
                 f"name the file itself"

@@ -95,10 +95,17 @@ def finish(manifest: Manifest, fresh: Path) -> Timing:
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """A new folder that takes the place of `folder` when the block ends well, and is gone when it does not."""
+    if folder.exists() and not folder.is_dir():
+        raise SourceError(f"{folder} is a file: give another --out")
     if folder.exists() and any(folder.iterdir()) and not (folder / FILE_NAME).is_file():
         raise SourceError(f"{folder} holds something other than a pack: give another --out, or empty it")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise SourceError(
+            f"{folder} cannot be made in {folder.parent}: {error.strerror}; give another --out"
+        ) from None
     old = fresh.with_name(f"{fresh.name}.old")
     try:
         yield fresh
