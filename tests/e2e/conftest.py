@@ -141,7 +141,7 @@ def deployed(built: Path) -> Iterator[System]:
 def answering(deployed: System) -> System:
     """The same build once more, with its answers to bursts; its schedule is as good as never."""
     cloud, template = deployed.cloud, ROOT / "template.yaml"
-    parameters = {"WarmerRate": '"rate(30 days)"'}
+    parameters = {"WarmerRate": '"rate(30 days)"', "WarmerPeriod": "3600"}
     made = deployment.deploy(
         cloud,
         template,

@@ -39,10 +39,18 @@ def test_off_in_one_command_is_a_parameter_and_a_setting_that_there_are() -> Non
 
 
 def test_off_for_good_stops_schedule_and_bursts() -> None:
-    ((name, value),) = re.findall(r"make deploy SETTINGS=(\w+)=(\w+)", PAGE)
-    resources = translated(**{name: value})["Resources"]
+    (value,) = re.findall(r"make deploy SETTINGS=WarmerState=(\w+)", PAGE)
+    resources = translated(WarmerState=value)["Resources"]
     assert resources["WarmerSchedule"]["Properties"]["State"] == "DISABLED"
     assert "Burst" not in resources and "WarmerSilentAlarm" not in resources
+
+
+def test_a_repair_past_a_sounding_alarm_is_one_that_the_template_takes() -> None:
+    for name, value in re.findall(r"make deploy SETTINGS=(\w+)=(\w+)", PAGE):
+        assert value in PARAMETERS[name]["AllowedValues"]
+    (value,) = re.findall(r"make deploy SETTINGS=Deployment=(\w+)", PAGE)
+    alias = translated(Deployment=value)["Resources"]["RecommendAliaslive"]
+    assert "UpdatePolicy" not in alias
 
 
 @pytest.mark.parametrize("page", ["runbooks.md", "warmer.md"])

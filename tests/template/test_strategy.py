@@ -63,10 +63,25 @@ def test_what_is_allowed_is_not_refused(parameters: dict[str, str]) -> None:
         ({"Strategy": "Provisioned"}, "Strategy Provisioned needs a number"),
         ({"ProvisionedEnvironments": "2"}, "under Ping the number is the warmer's"),
         ({"Strategy": "Off", "ProvisionedEnvironments": "2"}, "for Strategy Provisioned alone"),
+        ({"WarmerRate": "rate(5 minutes)"}, "set WarmerPeriod to the seconds between two runs"),
+        ({"WarmerPeriod": "300"}, "set WarmerPeriod to 60"),
     ],
 )
 def test_what_lambda_refuses_is_refused_with_the_way_out(parameters: dict[str, str], says: str) -> None:
     assert any(says in refusal for refusal in refusals(**parameters))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"WarmerRate": "rate(5 minutes)", "WarmerPeriod": "300"},
+        {"WarmerRate": "cron(* * * * ? *)"},
+        {"WarmerRate": "cron(0/15 6-22 * * ? *)", "WarmerPeriod": "900"},
+        {"WarmerRate": "rate(30 days)", "WarmerState": "DISABLED"},
+    ],
+)
+def test_a_rate_and_the_period_of_its_alarm_go_together(parameters: dict[str, str]) -> None:
+    assert refusals(**parameters) == []
 
 
 @pytest.mark.parametrize(
