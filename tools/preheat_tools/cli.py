@@ -16,6 +16,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "preheat_tools.deploy_check:deploy_check",
         "may this version take traffic? warm it, verify it, compare it",
     ),
+    "doctor": (
+        "preheat_tools.doctor.command:doctor",
+        "is a stack, or a set of parameters, as it should be, and what does it cost?",
+    ),
     "bench": ("preheat_tools.bench.command:bench", "measure cold starts and the warm path"),
     "demo": ("preheat_tools.demo.command:demo", "Deploy to a local AWS and measure cold against warm."),
     "models": ("preheat_tools.models.command:models", "train, evaluate, export and pack the recommenders"),
