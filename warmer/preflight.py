@@ -9,12 +9,12 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import boto3
-from preheat.ping import Level
+from preheat.ping import Level, Reply
 
 from warmer.adapters.histories import DynamoHistories
 from warmer.adapters.invocation import LambdaEndpoint
@@ -74,14 +74,41 @@ class Preflight:
             environments = min(2 * environments, self.limits.environments)
 
     def _ask(self, target: Target, environments: int, levels: Mapping[str, str]) -> Asked:
-        """Twice: the first round makes the environments and loads, the second finds them as customers will."""
-        first = self.asker.ask(Round(target=target, environments=environments, hold_s=HOLD_S, levels=levels))
-        if first.problems:
-            return first
-        names = {name: Level.HOT.name for reply in first.replies for name in reply.models}
-        return self.asker.ask(
-            Round(target=target, environments=environments, hold_s=HOLD_S, levels={**names, **levels})
-        )
+        """First to make the environments and load, then to find the models as customers will.
+
+        Where the budget for models cannot hold all, each round asks for as many as it holds, the first ones last.
+        """
+        asked = self.asker.ask(Round(target=target, environments=environments, hold_s=HOLD_S, levels=levels))
+        if asked.problems:
+            return asked
+        for turn in turns(asked.replies, levels):
+            wanted = dict.fromkeys(turn, Level.HOT.name)
+            asked = self.asker.ask(
+                Round(target=target, environments=environments, hold_s=HOLD_S, levels=wanted)
+            )
+            if asked.problems:
+                return asked
+        return asked
+
+
+def turns(replies: Sequence[Reply], more: Iterable[str] = ()) -> list[list[str]]:
+    """The models of some replies, and `more`, in groups that the budget holds at once; those that are HOT come last."""
+    needs_mb = dict.fromkeys(more, 0.0)
+    hot = dict.fromkeys(more, False)
+    budget_mb = min((reply.models_mb for reply in replies if reply.models_mb), default=math.inf)
+    for reply in replies:
+        for name, model in reply.models.items():
+            needs_mb[name] = max(needs_mb.get(name, 0.0), model.needs_mb)
+            hot[name] = hot.get(name, False) or model.level == Level.HOT
+    groups: list[list[str]] = [[]]
+    left_mb = budget_mb
+    for name in sorted(needs_mb, key=lambda one: (not hot[one], one)):
+        if groups[-1] and needs_mb[name] > left_mb:
+            groups.append([])
+            left_mb = budget_mb
+        groups[-1].append(name)
+        left_mb -= needs_mb[name]
+    return groups[::-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,10 @@ import pytest
 from preheat_tools.demo.figures import Half
 from preheat_tools.demo.page import write_page
 from preheat_tools.demo.player import Answered
+from preheat_tools.demo.release import Release
 from preheat_tools.demo.story import First, Story
 from preheat_tools.demo.summary import summary
+from preheat_tools.localcloud.canary import Outcome
 
 from tests import browser
 
@@ -49,6 +51,11 @@ def page(tmp_path: Path) -> Path:
     story = Story(compression=60.0, memory_mb=1769, cold=half(7, 0), warm=half(1, 4), first_cycle_s=90.0)
     story.firsts = [First(model="<b>short_form</b>", cold_ms=300.0, warm_ms=4.0)]
     story.bursts = {"without": half(8, 0), "with": half(0, 0)}
+    stopped = Outcome(old="1", new="2", stopped="BeforeAllowTraffic: Failed")
+    story.releases = {
+        "wrong": Release(outcome=stopped, half=half(0, 0), met=0),
+        "good": Release(outcome=Outcome(old="1", new="3"), half=half(1, 0), met=12),
+    }
     path = tmp_path / "demo.html"
     write_page(path, story, summary(story))
     return path
@@ -58,12 +65,21 @@ def test_the_page_fetches_nothing(page: Path) -> None:
     assert not re.findall(r"(?:https?:)?//|\bsrc=|@import|url\(", page.read_text())
 
 
+def test_the_page_says_how_each_deployment_ended(page: Path) -> None:
+    _, table = page.read_text().split("Deployments, while customers ask")
+    found = [re.findall(r"<td>([^<]*)", row) for row in table.split("<tr>")[2:]]
+    assert [(row[:5], row[-1].strip()) for row in found] == [
+        (["wrong", "20", "0", "0", "0"], "BeforeAllowTraffic: Failed"),
+        (["good", "20", "12", "0", "1"], "took over"),
+    ]
+
+
 @pytest.mark.browser
 def test_a_browser_shows_every_request_and_ping_and_the_table(page: Path, tmp_path: Path) -> None:
     document = browser.document(page, tmp_path / "profile")
     without, warmed = document.split("The warmer ticks")
     assert (without.count('class="cold"'), without.count('class="warm"')) == (7, 13)
-    warmed, table = warmed.split("<table>")
+    warmed, table, _ = warmed.split("<table>")
     assert (warmed.count('class="cold"'), warmed.count('class="warm"'), warmed.count('class="ping"')) == (
         1,
         19,

@@ -23,7 +23,7 @@ from warmer.adapters.volley import Timeouts
 from warmer.gate import Limits, Verdict, judge
 from warmer.policy.history import History
 from warmer.policy.values import Round, Target
-from warmer.preflight import Environment, Preflight, answer, kept_warm
+from warmer.preflight import Environment, Preflight, answer, kept_warm, turns
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "codedeploy_hook.json").read_text())
 OLD, NEW = Target("f", "1"), Target("f", "2")
@@ -109,6 +109,44 @@ def test_a_first_version_has_nothing_to_be_compared_with() -> None:
 def test_any_doubt_is_a_no(new: tuple[Reply, ...], says: str) -> None:
     verdict = judge(new, (reply("0"),), TWO)
     assert not verdict.passed and says in verdict.report()
+
+
+def crowded(environment: str, **models: ModelReport) -> Reply:
+    """An environment whose budget holds one of its two models."""
+    return replace(reply(environment, **models), models_mb=150.0)
+
+
+def replace(given: Reply, **changes: Any) -> Reply:
+    return Reply(**{**{name: getattr(given, name) for name in Reply.__annotations__}, **changes})
+
+
+GAVE_WAY = {"a": model(needs_mb=100.0), "b": model(needs_mb=100.0, level=Level.CACHED, memory_mb=0.0)}
+
+
+def test_a_model_that_gave_way_to_another_was_verified_in_its_turn() -> None:
+    assert judge((crowded("1", **GAVE_WAY),), (), Limits(environments=1)).passed
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(reply("1", **GAVE_WAY), id="though-there-is-room"),
+        pytest.param(
+            crowded("1", **{**GAVE_WAY, "b": model(needs_mb=100.0, level=Level.CACHED, steady_ms=0.0)}),
+            id="and-was-never-asked",
+        ),
+    ],
+)
+def test_a_model_that_is_not_hot_is_a_doubt(made: Reply) -> None:
+    assert "b is CACHED, not HOT" in judge((made,), (), Limits(environments=1)).report()
+
+
+def test_models_that_do_not_fit_at_once_take_turns() -> None:
+    loaded, waiting = model(needs_mb=60.0), model(needs_mb=60.0, level=Level.COLD)
+    seen = crowded("1", a=waiting, b=loaded, c=loaded, d=waiting, e=waiting)
+    assert turns([seen]) == [["e"], ["a", "d"], ["b", "c"]]
+    assert turns([replace(seen, models_mb=0.0)]) == [["b", "c", "a", "d", "e"]]
+    assert turns([seen], ["x"]) == [["e", "x"], ["a", "d"], ["b", "c"]]
 
 
 def test_a_few_microseconds_are_not_slower() -> None:

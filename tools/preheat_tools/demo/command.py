@@ -16,9 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from preheat_tools.demo import story as scenes
+from preheat_tools.demo.faulty import with_one_wrong_weight
 from preheat_tools.demo.page import write_page
+from preheat_tools.demo.release import release
 from preheat_tools.demo.story import Story, System
-from preheat_tools.demo.summary import firsts_table, summary, table
+from preheat_tools.demo.summary import firsts_table, releases_table, summary, table
 from preheat_tools.demo.traffic import Traffic, read_traffic
 
 COMPRESSION = 60.0
@@ -71,6 +73,7 @@ def demo(json_file: Path | None, html_file: Path, compress: float) -> None:
     found = summary(story)
     _OUT.print(firsts_table(found))
     _OUT.print(table(found))
+    _OUT.print(releases_table(found))
     html_file.parent.mkdir(parents=True, exist_ok=True)
     write_page(html_file, story, found)
     _OUT.print(f"Pictures: {html_file.resolve().as_uri()} (opens without a network)")
@@ -102,6 +105,7 @@ def _tell(root: Path, compression: float) -> Story:
         with _scene("Deploy it again, with the warmer as shipped") as progress:
             warmed = scenes.ship(cloud, built, areas, progress, warmer=True)
         _measure_warm(story, warmed, models, traffic)
+        _release_twice(story, warmed, models, built.parent / "Recommend")
     return story
 
 
@@ -131,6 +135,20 @@ def _measure_warm(story: Story, system: System, models: list[str], traffic: Traf
         story.first_cycle_s = scenes.first_cycle_over_s(system, story.warm, before)
     with _scene(f"A burst of {scenes.BURST} at once, with the warmer's pool"):
         story.bursts["with"] = scenes.burst(system, models[0])
+
+
+def _release_twice(story: Story, system: System, models: list[str], built: Path) -> None:
+    """A broken version, then a good one; raises RuntimeError where the broken one met a customer."""
+    wrong = with_one_wrong_weight(built, models[0], built.parent / "Wrong")
+    with _scene(
+        f"Deploy a version in which one weight of {models[0]} is wrong, while customers ask"
+    ) as progress:
+        story.releases["wrong"] = release(system, wrong, models, progress)
+    if story.releases["wrong"].met or not story.releases["wrong"].outcome.stopped:
+        raise RuntimeError("a version with a wrong weight took requests")
+    (built / "released.txt").write_text("another version of the same models\n")
+    with _scene("Deploy a good version, while customers ask") as progress:
+        story.releases["good"] = release(system, built, models, progress)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from preheat_tools.demo.figures import Half
 from preheat_tools.demo.story import Story
-from preheat_tools.demo.summary import rows
+from preheat_tools.demo.summary import PLAYED, RELEASED, rows
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 900, 220, 60, 24
 LEAST_MS, MOST_MS = 1.0, 60_000.0
@@ -40,7 +40,7 @@ def write_page(path: Path, story: Story, found: dict[str, Any]) -> None:
     for title, half in (("Nothing keeps warm", story.cold), ("The warmer ticks", story.warm)):
         if half is not None:
             parts.append(f"<h2>{escape(title)}</h2>{_dots(half, story.compression)}")
-    parts.append(_table(found))
+    parts += [_table(found), _releases(found)]
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -102,3 +102,15 @@ def _table(found: dict[str, Any]) -> str:
         for title, row in rows(found).items()
     )
     return f"<table><tr>{head}{body}</table>"
+
+
+def _releases(found: dict[str, Any]) -> str:
+    """What customers met while a wrong version and a good one were deployed."""
+    head = "".join(f"<th>{name.replace('_', ' ')}" for name in ("version", *RELEASED, "outcome"))
+    body = "".join(
+        f"<tr><td>{escape(name)}"
+        + "".join(f"<td>{row[one]:,}" for one in RELEASED)
+        + f"<td>{escape(row['outcome'])}"
+        for name, row in found["releases"].items()
+    )
+    return f"<h2>Deployments, while customers ask</h2><p>{escape(PLAYED)}</p><table><tr>{head}{body}</table>"

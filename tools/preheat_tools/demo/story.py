@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preheat_tools.demo.figures import Half
 from preheat_tools.demo.history import history_series
@@ -14,6 +14,9 @@ from preheat_tools.demo.player import Answered, Caller, at_once, play
 from preheat_tools.demo.traffic import SHARES, Arrival, Traffic
 from preheat_tools.localcloud.deployment import Deployed, api_key, api_url, deploy
 from preheat_tools.localcloud.process import LocalCloud
+
+if TYPE_CHECKING:
+    from preheat_tools.demo.release import Release
 
 IDLE_TTL_S = 360.0
 """The shortest lifetime of an idle environment that has been published for Lambda: 5 to 7 minutes."""
@@ -75,6 +78,8 @@ class Story:
     first_cycle_s: float = 0.0
     """From the start of the warm half until the first cycle was over, in the trace's time."""
     bursts: dict[str, Half] = field(default_factory=dict)
+    releases: dict[str, Release] = field(default_factory=dict)
+    """The wrong version's and the good one's."""
 
 
 def ship(cloud: LocalCloud, built: Path, areas: Sequence[int], progress: Progress, *, warmer: bool) -> System:
@@ -90,6 +95,7 @@ def ship(cloud: LocalCloud, built: Path, areas: Sequence[int], progress: Progres
             "ModelMemory": str(MODEL_MEMORY_MB),
             "RateLimit": "1000",
             "BurstLimit": "1000",
+            "DeploymentRatio": "20",  # every environment shares this machine's processors: what one takes says little
         },
         progress=lambda line: progress(0.0, line),
     )

@@ -15,6 +15,12 @@ TOUCHED = (
     "starts of a batch, are higher than at the trace's own pace. Idle lifetime: 6 min of the trace."
 )
 
+PLAYED = (
+    "CodeDeploy's order of events is played by a stand-in; the hook, its pings, the versions, the alias's weights and "
+    "the alarms are real. The wrong one differs in one weight, its hashes agree."
+)
+RELEASED = ("requests", "met_new_version", "failed", "cold_starts", "p50_ms", "p99_ms")
+
 
 def summary(story: Story) -> dict[str, Any]:
     """The form of `--json`: milliseconds are real, cost is what AWS would bill for the pings (x86, us-east-1)."""
@@ -27,6 +33,11 @@ def summary(story: Story) -> dict[str, Any]:
         "cold": as_json(cold.figures(), cold.figures(after_s)),
         "warm": _warm(story, warm),
         "burst": {name: as_json(half.figures()) for name, half in story.bursts.items()},
+        "releases": {
+            name: as_json(one.half.figures())
+            | {"outcome": one.outcome.stopped or "took over", "met_new_version": one.met}
+            for name, one in story.releases.items()
+        },
         "first_cycle_s": round(after_s, 1),
         "time_compression": story.compression,
         "memory_mb": story.memory_mb,
@@ -71,6 +82,19 @@ def firsts_table(found: dict[str, Any]) -> Table:
         shown.add_column(name, justify="right")
     for first in found["first_requests"]:
         shown.add_row(first["model"], f"{first['cold_ms']:.0f}", f"{first['warm_ms']:.1f}")
+    return shown
+
+
+def releases_table(found: dict[str, Any]) -> Table:
+    """What customers met while a wrong version and a good one were deployed."""
+    shown = Table(title="Deployments, while customers ask", caption=PLAYED, caption_justify="left")
+    shown.add_column("version", no_wrap=True)
+    for name in ("requests", "met the new one", "failed", "cold starts", "p50 ms", "p99 ms"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("outcome")
+    for name, row in found["releases"].items():
+        figures = [f"{row[one]:,}" for one in RELEASED]
+        shown.add_row(name, *figures, row["outcome"])
     return shown
 
 

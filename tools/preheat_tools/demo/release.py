@@ -1,0 +1,80 @@
+"""The demo's last scene: a broken version and a good one are deployed while customers ask."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from preheat_tools.demo.figures import Half
+from preheat_tools.demo.player import Answered, Caller
+from preheat_tools.demo.story import Progress, System, invocations_of, last_sequence, wait_until
+from preheat_tools.demo.traffic import Arrival
+from preheat_tools.localcloud.canary import Canary, Outcome, Shift, package
+
+SHIFT = "Canary10Percent5Minutes"
+CUSTOMERS = 2
+PACE_S = 0.1
+"""Real seconds from one request of a customer to his next."""
+SERVED = 50
+"""Requests that a version that took over is watched for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One deployment, and what its customers met meanwhile."""
+
+    outcome: Outcome
+    half: Half
+    met: int
+    """Requests that the new version took."""
+
+
+def release(system: System, built: Path, models: Sequence[str], progress: Progress) -> Release:
+    """Deploy a built function's folder as a new version, as CodeDeploy would, under traffic."""
+    cloud = system.cloud
+    canary = Canary(cloud, system.deployed, lambda event: progress(0.5, event))
+    wait_until(lambda: not canary.alarms(), "the deployment's alarms to be over")
+    before, began_s = last_sequence(cloud), cloud.now_s()
+    with customers(system.caller, models) as answered:
+        outcome = canary.deploy(package(built), Shift.of(SHIFT))
+        if not outcome.stopped:
+            wait_until(lambda: _met(system, before, outcome) >= SERVED, "requests to the new version")
+    half = Half(
+        answered=answered,
+        invocations=invocations_of(system, before),
+        began_s=began_s,
+        compression=cloud.compression,
+    )
+    return Release(outcome=outcome, half=half, met=_met(system, before, outcome))
+
+
+def _met(system: System, before: int, outcome: Outcome) -> int:
+    return sum(
+        one["version"] == outcome.new and one["kind"] == "request" for one in invocations_of(system, before)
+    )
+
+
+@contextmanager
+def customers(caller: Caller, models: Sequence[str]) -> Iterator[list[Answered]]:
+    """CUSTOMERS who ask the models in turn for the length of a block; every answer has come when it ends."""
+    over, answered = threading.Event(), list[Answered]()
+
+    def ask(number: int) -> None:
+        for count, model in enumerate(itertools.cycle(models)):
+            answered.append(caller.recommend(Arrival(float(CUSTOMERS * count + number), model)))
+            if over.wait(PACE_S):
+                return
+
+    with ThreadPoolExecutor(CUSTOMERS) as asking:
+        going = [asking.submit(ask, number) for number in range(CUSTOMERS)]
+        try:
+            yield answered
+        finally:
+            over.set()
+        for one in going:
+            one.result()
