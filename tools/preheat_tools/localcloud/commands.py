@@ -13,6 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from preheat_tools.dashboard.command import dashboard
 from preheat_tools.localcloud import deployment, process, status_page
 from preheat_tools.localcloud.canary import Canary, Shift, package
 from preheat_tools.localcloud.process import LocalCloud, LocalCloudError
@@ -50,6 +51,7 @@ def local(ctx: click.Context, folder: Path) -> None:
     preheat local invoke Recommend -e events/recommend.json
     preheat local tick
     preheat local status
+    preheat local dashboard
     preheat local down
     """
     ctx.obj = folder.resolve()
@@ -152,7 +154,7 @@ def deploy(
     preheat local deploy --canary
     preheat local deploy --canary=Linear10PercentEvery1Minute
     """
-    cloud, began = _up(folder), time.monotonic()
+    cloud, began = process.running(folder), time.monotonic()
     given = dict(_pair(one) for one in parameter)
     if canary is not None:
         if given:
@@ -198,7 +200,7 @@ def invoke(
     preheat local invoke Recommend -q live -e events/ping.json
     preheat local invoke /recommend/short_form -d '{"visited": [1008], "k": 3}'
     """
-    cloud = _up(folder)
+    cloud = process.running(folder)
     made = deployment.look(cloud, stack)
     body = event.read() if event else (data.encode() if data else b"")
     if target.startswith("/"):
@@ -212,7 +214,7 @@ def invoke(
 @click.pass_obj
 def tick(folder: Path, function: str, stack: str) -> None:
     """Invoke the warmer once, by the event its schedule sends, at virtual now."""
-    cloud = _up(folder)
+    cloud = process.running(folder)
     made = deployment.look(cloud, stack)
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(cloud.now_s()))
     event = json.dumps({"scheduled_time": when}).encode()
@@ -224,13 +226,16 @@ def tick(folder: Path, function: str, stack: str) -> None:
 @click.pass_obj
 def status(folder: Path, as_json: bool) -> None:
     """Show environments, functions, capacity and the warmer's last plans."""
-    cloud = _up(folder)
+    cloud = process.running(folder)
     state = cloud.state()
     if as_json:
         click.echo(json.dumps(state, indent=2))
         return
     for part in status_page.parts(cloud, state):
         _OUT.print(part, markup=False, soft_wrap=isinstance(part, str))
+
+
+local.add_command(dashboard)
 
 
 def _canary(cloud: LocalCloud, template: Path, stack: str, kind: str) -> int:
@@ -306,12 +311,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not (name and mark):
         raise click.UsageError(f"a parameter is NAME=VALUE, was: {text!r}")
     return name, value
-
-
-def _up(folder: Path) -> LocalCloud:
-    cloud = process.find(folder)
-    if cloud is None:
-        lost = process.remembered(folder)
-        what = f"the local cloud (process {lost.pid}) has ended" if lost else "no local cloud is up"
-        raise LocalCloudError(f"{what}: start one with `preheat local up`")
-    return cloud

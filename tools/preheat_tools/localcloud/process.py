@@ -155,6 +155,16 @@ def find(folder: Path) -> LocalCloud | None:
         return None
 
 
+def running(folder: Path) -> LocalCloud:
+    """The cloud that runs in a folder; raises LocalCloudError where none does."""
+    cloud = find(folder)
+    if cloud is None:
+        lost = remembered(folder)
+        what = f"the local cloud (process {lost.pid}) has ended" if lost else "no local cloud is up"
+        raise LocalCloudError(f"{what}: start one with `preheat local up`")
+    return cloud
+
+
 def remembered(folder: Path) -> LocalCloud | None:
     """What the state file tells, whether it still runs or not."""
     try:
