@@ -66,7 +66,7 @@ class TimedSession:
     """A real session whose answers take as long as the test says."""
 
     def __init__(self, session: Session, clock: FakeClock, answers_s: list[float]) -> None:
-        self.packed, self.phases = session.packed, Phases(path="fast")
+        self.packed, self.phases, self.device = session.packed, Phases(path="fast"), session.device
         self._session, self._clock, self._answers_s = session, clock, answers_s
         self.runs = 0
 

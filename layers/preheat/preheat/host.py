@@ -49,12 +49,13 @@ class ModelHost(dict[str, Served]):
         self,
         packs: Iterable[Pack],
         surroundings: Surroundings,
-        opener: Callable[[Pack], Any] = open_session,
+        opener: Callable[[Pack], Any] | None = None,
         departures: Departures | None = None,
     ) -> None:
         settings = surroundings.settings
         self.settings, self._surroundings, self.clock = settings, surroundings, surroundings.clock()
         self.began_s = self.clock.steady_s()
+        opener = opener or (lambda pack: open_session(pack, device=settings.device))
         self._models = {pack.name: HostedModel(pack, self.clock.steady_s, opener) for pack in packs}
         super().__init__({name: Served(self, model) for name, model in self._models.items()})
         self.unreadable: dict[str, PackError] = {}
@@ -84,7 +85,11 @@ class ModelHost(dict[str, Served]):
             packs, unreadable = add_packs(root, addresses, surroundings.settings.scratch)
         else:
             packs, unreadable = read_packs(root)
-        if surroundings.settings.hot and any(pack.manifest.engine == "onnxruntime" for pack in packs):
+        if (
+            surroundings.settings.hot
+            and surroundings.settings.device == "cpu"
+            and any(pack.manifest.engine == "onnxruntime" for pack in packs)
+        ):
             begin_library()
         host = cls(packs, surroundings)
         host.unreadable = unreadable

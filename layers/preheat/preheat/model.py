@@ -231,7 +231,7 @@ class HostedModel:
             self._session = self._opener(self.pack)
         self._checked = True
         self.load_ms = (self._clock_s() - begun_s) * 1e3
-        self.level = Level.LOADED
+        self.level = Level.LOADED if self._session.device == "cpu" else Level.ON_DEVICE
 
     def _verify(self, warm_up_s: float, deadline_s: float) -> None:
         assert self._session is not None

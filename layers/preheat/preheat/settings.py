@@ -38,6 +38,8 @@ class Settings(Frozen):
     init_s: float = INIT_S
     """Until when in INIT a load may begin, and be expected to end: Lambda stops an on-demand INIT at 10 s and runs it
     again inside the first request (Lambda Developer Guide, "Lambda execution environment lifecycle")."""
+    device: str = "cpu"
+    """Where models run: cpu, or cuda where there is a GPU (`preheat.engines.device`)."""
     metrics: str = "full"
     """How many metrics are told of: full, lean or off (`preheat.record`)."""
     initialization: str = ON_DEMAND
@@ -54,6 +56,9 @@ class Settings(Frozen):
         mode = variables.get("PREHEAT_MODE", "hot")
         if mode not in ("hot", "cold"):
             raise SettingError(f"PREHEAT_MODE must be hot or cold, was: {mode!r}")
+        device = variables.get("PREHEAT_DEVICE", "cpu")
+        if device not in ("cpu", "cuda"):
+            raise SettingError(f"PREHEAT_DEVICE must be cpu or cuda, was: {device!r}")
         metrics = variables.get("PREHEAT_METRICS", "full")
         if metrics not in ("full", "lean", "off"):
             raise SettingError(f"PREHEAT_METRICS must be full, lean or off, was: {metrics!r}")
@@ -65,6 +70,7 @@ class Settings(Frozen):
             packs=tuple(filter(None, map(str.strip, variables.get("PREHEAT_PACKS", "").split(",")))),
             warm_up_s=_amount(variables, "PREHEAT_WARM_UP_S", WARM_UP_S),
             init_s=_amount(variables, "PREHEAT_INIT_S", INIT_S),
+            device=device,
             metrics=metrics,
             initialization=variables.get("AWS_LAMBDA_INITIALIZATION_TYPE", ON_DEMAND),
             on_lambda="AWS_LAMBDA_FUNCTION_NAME" in variables,

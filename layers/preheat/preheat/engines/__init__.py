@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         packed: bool
         """Whether the weights were copied into the kernels' own layout."""
         phases: Phases
+        device: str
+        """`cpu` or `cuda`: where it runs, whatever was asked for."""
 
         def run(self, inputs: Mapping[str, Tensor | Any]) -> dict[str, Tensor]:
             """Every output by name, for every input by name: Tensors, or numpy arrays. Raises EngineError."""
@@ -53,18 +55,26 @@ class Phases(Frozen):
 ENGINES = ("onnxruntime", "torch")
 
 
-def open_session(pack: Pack, *, packed: bool = False, fast: bool = True) -> Session:
+def open_session(pack: Pack, *, packed: bool = False, fast: bool = True, device: str = "cpu") -> Session:
     """A session over the pack's files, which must stay in place while it lives.
 
-    `fast=False` takes onnxruntime's Python API even where the C API fits. Raises EngineError.
+    `fast=False` takes onnxruntime's Python API even where the C API fits. `device="cuda"` is a wish
+    (`preheat.engines.device`). Raises EngineError.
     """
     engine = pack.manifest.engine
     if engine == "torch":
         from preheat.engines.torch_session import TorchSession
 
-        return TorchSession(pack)
+        return TorchSession(pack, device=device)
     if engine != "onnxruntime":
         raise EngineError(f"{pack.folder}: engine must be one of {', '.join(ENGINES)}, was: {engine!r}")
+    if device != "cpu":
+        from preheat.engines.device import onnxruntime_has_cuda
+
+        if onnxruntime_has_cuda():
+            from preheat.engines.plain import PlainSession
+
+            return PlainSession(pack, device=device)
     if fast:
         from preheat.engines.fast import FastSession, library
 

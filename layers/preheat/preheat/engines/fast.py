@@ -55,6 +55,8 @@ def load_library(path: str | None) -> Api | None:
 class FastSession:
     """A pack opened by `OrtApi.CreateSession`; the weights' file is mapped by onnxruntime, not read."""
 
+    device = "cpu"
+
     def __init__(self, api: Api, pack: Pack, *, packed: bool = False, cancel: Cancel | None = None) -> None:
         begun = perf_counter()
         self._api, self._name = api, pack.manifest.name

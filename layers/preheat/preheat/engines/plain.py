@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from preheat.engines import EngineError, Phases
+from preheat.engines.device import CPU, CUDA, PROVIDER, runs_on_cpu
 from preheat.engines.options import cannot_open, graph_for, options_for
 from preheat.engines.specs import check_specs
 from preheat.tensor import Tensor, little_endian
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class PlainSession:
     """A pack opened by `onnxruntime.InferenceSession`; the weights' file is mapped, not read."""
 
-    def __init__(self, pack: Pack, *, packed: bool = False) -> None:
+    def __init__(self, pack: Pack, *, packed: bool = False, device: str = CPU) -> None:
         begun = perf_counter()
         try:
             import onnxruntime
@@ -38,14 +39,18 @@ class PlainSession:
             options.add_session_config_entry(key, value)
         try:
             self._session: Any = onnxruntime.InferenceSession(
-                pack.path(graph_for(pack)), options, providers=["CPUExecutionProvider"]
+                pack.path(graph_for(pack)), options, providers=_PROVIDERS[device]
             )
         except Exception as error:  # onnxruntime's own exceptions have no common public base
             raise cannot_open(pack, str(error)) from None
         check_specs(pack, _declared(self._session.get_inputs()), _declared(self._session.get_outputs()))
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._name = pack.manifest.name
-        self.packed = packed
+        self.device = device
+        if device == CUDA and PROVIDER not in self._session.get_providers():
+            self.device = CPU
+            runs_on_cpu("onnxruntime could not start its provider; its own log says why")
+        self.packed = packed or device == CUDA  # prepacking is the CPU's
         self.phases = Phases(
             path="plain",
             library_ms=(imported - begun) * 1e3,
@@ -83,6 +88,7 @@ def _declared(nodes: Any) -> list[tuple[str, str, list[int | None]]]:
     ]
 
 
+_PROVIDERS = {CPU: ["CPUExecutionProvider"], CUDA: [PROVIDER, "CPUExecutionProvider"]}
 _TYPES = {
     f"tensor({name})": name
     for name in ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from time import perf_counter
 
 from preheat.engines import EngineError, Phases
+from preheat.engines.device import CPU, torch_device
 from preheat.tensor import Tensor, little_endian
 
 TYPE_CHECKING = False
@@ -28,9 +29,9 @@ _BUILDING = allocate_lock()
 
 
 class TorchSession:
-    """A module in evaluation mode whose parameters are the mapped file itself."""
+    """A module in evaluation mode whose parameters are the mapped file itself, or its copy on a GPU."""
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: Pack, *, device: str = CPU) -> None:
         begun = perf_counter()
         try:
             import torch
@@ -63,7 +64,8 @@ class TorchSession:
                 f"{pack.folder}: {', '.join(unset)} are not in {WEIGHTS_FILE}: register them as persistent buffers"
             )
         self._torch: Any = torch
-        self._module: Any = module.eval()
+        self.device = torch_device(torch, device)
+        self._module: Any = module.eval().to(self.device)
         self._name = pack.manifest.name
         self._inputs = [spec.name for spec in pack.manifest.inputs]
         self._outputs = [spec.name for spec in pack.manifest.outputs]
@@ -82,11 +84,11 @@ class TorchSession:
             raise EngineError(f"{self._name}: its inputs are {self._inputs}, was given: {sorted(inputs)}")
         try:
             with self._torch.inference_mode():
-                given = [self._given(inputs[name]) for name in self._inputs]
+                given = [self._given(inputs[name]).to(self.device) for name in self._inputs]
                 found = self._module(*given)
                 answers = found if isinstance(found, tuple | list) else (found,)
                 return {
-                    name: Tensor.from_numpy(answer.numpy())
+                    name: Tensor.from_numpy(answer.cpu().numpy())
                     for name, answer in zip(self._outputs, answers, strict=True)
                 }
         except Exception as error:  # a module may raise anything, and answer with anything
