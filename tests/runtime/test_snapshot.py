@@ -1,6 +1,7 @@
 """SnapStart, played as far as it can be: a process that has loaded and warmed is forked as if restored.
 
-What a fork cannot show: it drops threads, which a snapshot keeps; and its clock goes on, which a snapshot's may not.
+What a fork cannot show: it drops threads, which a snapshot keeps; its clock goes on, which a snapshot's may not; and a
+socket that it shares still works, where a restored one is dead.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from preheat.host import RequiredModelFailed
 from preheat.settings import SNAP_START
 from preheat.snapshot import restored
 
+from ..engines.test_remote import _upload, s3
 from .fakes import FakeSurroundings, World
 from .packs import write_pack
+
+__all__ = ["s3"]
 
 
 class Hooks(ModuleType):
@@ -111,9 +115,19 @@ from preheat.tensor import Tensor
 host = ModelHost.from_packs("models")
 question = {"visited": Tensor.of([1, 0, 0, 1], "float32", (1, 4))}
 
+def sockets():
+    found = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        except OSError:
+            pass
+    return [name for name in found if name.startswith("socket:")]
+
 def told():
     answer = host["a"].run(question)["scores"].values()
-    return json.dumps([host.life.environment, random.random(), answer, host.report()["a"].level.name])
+    level = host.report()["a"].level.name
+    return json.dumps([host.life.environment, random.random(), answer, level, sockets(), sorted(host)])
 
 def copy():
     reader, writer = os.pipe()
@@ -129,19 +143,40 @@ print(copy()); print(copy()); print(told())
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="a fork stands for a restore")
-def test_copies_of_a_warm_process_differ_where_they_must_and_answer_alike(models: Path) -> None:
+def forked(models: Path, script: str = FORKED, **variables: str) -> list[Any]:
+    """What the two copies and the process itself told."""
     done = subprocess.run(
-        [sys.executable, "-c", FORKED],
+        [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         cwd=models.parent,
+        env=os.environ | variables,
         timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    copies = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-    ids, draws, answers, levels = zip(*copies, strict=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at open descriptors in /proc")
+def test_no_copy_has_a_socket_of_the_snapshots(models: Path, s3: dict[str, str]) -> None:
+    """Not even where a pack came over the network in INIT; a socket that is there would be seen."""
+    write_pack(models.parent / "far", "b")
+    _upload(models.parent / "far" / "b", "forked/b")
+    scratch = models.parent / "scratch"
+    scratch.mkdir()
+    variables = s3 | {"PREHEAT_PACKS": "s3://models/forked/b", "TMPDIR": str(scratch)}
+    copies = forked(models, **variables)
+    assert [(one[4], one[5]) for one in copies] == [([], ["a", "b"])] * 3
+    leaking = forked(models, f"import socket\nkept = socket.socket()\n{FORKED}", **variables)
+    shared = {tuple(one[4]) for one in leaking}
+    assert len(shared) == 1 and len(shared.pop()) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a fork stands for a restore")
+def test_copies_of_a_warm_process_differ_where_they_must_and_answer_alike(models: Path) -> None:
+    copies = forked(models)
+    ids, draws, answers, levels, _, _ = zip(*copies, strict=True)
     assert len(set(ids)) == 3
     assert len(set(draws)) == 3
     assert answers[0] == answers[1] == answers[2]
