@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import math
+import re
 import shutil
 import threading
 import zipfile
@@ -123,6 +126,53 @@ def test_a_model_with_one_wrong_weight_never_gets_a_request(
     until(lambda: len(customers()) > 0)
     assert {one["version"] for one in requests(shipped, before)} == {outcome.old}
     assert set(customers()) == {200}
+
+
+def wrong_hash(models: Path) -> None:
+    data = bytearray((models / MODEL / "weights.bin").read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (models / MODEL / "weights.bin").write_bytes(data)
+
+
+def no_golden(models: Path) -> None:
+    (models / MODEL / "golden.npz").unlink()
+
+
+def no_model(models: Path) -> None:
+    shutil.rmtree(models / MODEL)
+
+
+def other_schema(models: Path) -> None:
+    manifest = models / MODEL / "manifest.json"
+    body = json.loads(manifest.read_text())
+    body["inputs"][0]["shape"] = ["batch", 295]
+    manifest.write_text(json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "says"),
+    [
+        pytest.param(wrong_hash, f"- {MODEL} failed .*SHA-256 of weights.bin", id="wrong-hash"),
+        pytest.param(no_golden, f"- {MODEL} failed .*golden.npz", id="golden-file-missing"),
+        pytest.param(no_model, f"- {MODEL} failed .*no model '{MODEL}'", id="a-model-less"),
+        pytest.param(other_schema, f"- {MODEL} failed ", id="wrong-input-schema"),
+    ],
+)
+def test_a_broken_pack_is_stopped_with_its_reason(
+    canary: Canary, package_built: Path, tmp_path: Path, break_it: Callable[[Path], None], says: str
+) -> None:
+    shutil.copytree(package_built, tmp_path / "broken")
+    break_it(tmp_path / "broken/models")
+    outcome = canary.deploy(package(tmp_path / "broken"), FIVE_MINUTES)
+    assert outcome.stopped == "BeforeAllowTraffic: Failed"
+    assert re.search(says, outcome.report), outcome.report
+
+
+def test_an_answer_that_is_no_number_is_stopped(canary: Canary, package_built: Path, tmp_path: Path) -> None:
+    folder = with_one_wrong_weight(package_built, MODEL, tmp_path / "nan", weight=math.nan)
+    outcome = canary.deploy(package(folder), FIVE_MINUTES)
+    assert outcome.stopped == "BeforeAllowTraffic: Failed"
+    assert re.search(rf"- {MODEL} failed .*nan, golden is ", outcome.report), outcome.report
 
 
 def test_a_version_that_cannot_start_never_gets_a_request(canary: Canary) -> None:

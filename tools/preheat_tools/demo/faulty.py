@@ -13,7 +13,7 @@ from preheat.manifest import PackFile, content_version
 WRONG = 20.0
 
 
-def with_one_wrong_weight(function: Path, model: str, into: Path) -> Path:
+def with_one_wrong_weight(function: Path, model: str, into: Path, weight: float = WRONG) -> Path:
     """A copy of a built function's folder in which one number of one model differs; the copy's folder.
 
     The last float of the weights, which is the last output's bias in each of the recommenders. The manifest is written
@@ -23,7 +23,7 @@ def with_one_wrong_weight(function: Path, model: str, into: Path) -> Path:
     pack = into / "models" / model
     weights = pack / "weights.bin"
     data = bytearray(weights.read_bytes())
-    struct.pack_into("<f", data, len(data) - 4, WRONG)
+    struct.pack_into("<f", data, len(data) - 4, weight)
     weights.write_bytes(data)
     manifest = json.loads((pack / "manifest.json").read_text())
     manifest["files"]["weights.bin"]["sha256"] = hashlib.sha256(data).hexdigest()
