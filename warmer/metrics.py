@@ -25,11 +25,12 @@ KEPT: Mapping[str, frozenset[str]] = {
 
 
 def emf(function: str, summary: Mapping[str, Any], kept: str = "full") -> dict[str, Any]:
-    """The line of one cycle; a budget's share is missing where no target that was looked at has a budget."""
+    """The line of one cycle. What is not known in it is missing: rounds where no target was due, a budget's share where
+    no target that was looked at has a budget."""
     used = summary["budget_used"]
+    rounds = {"PingsPlanned": summary["pings"], "EnvironmentsReached": summary["reached"]}
     values = {
-        "PingsPlanned": summary["pings"],
-        "EnvironmentsReached": summary["reached"],
+        **(rounds if summary["looked_at"] else {}),
         "ProvisionedFailed": summary["provisioned_failed"],
         **({} if used is None else {"BudgetUsed": round(100.0 * used, 3)}),
     }

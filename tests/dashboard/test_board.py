@@ -57,13 +57,22 @@ def body(*rows: Any, **properties: Any) -> str:
 )
 def test_arithmetic_has_a_value_where_all_rows_have_one(expression: str, value: Points) -> None:
     series = {"a": {0.0: 1.0, 60.0: 3.0, 120.0: 5.0}, "b": {0.0: 3.0, 60.0: 0.0}}
-    assert evaluate(expression, series) == pytest.approx(value)
+    assert evaluate(expression, series, period_s=60, until_s=300.0) == pytest.approx(value)
 
 
-@pytest.mark.parametrize(("expression", "says"), [("a + c", "'c'"), ("SUM(a)", "SUM"), ("a ** 2", "a ** 2")])
+def test_what_is_filled_repeats_the_last_value_until_now() -> None:
+    filled = evaluate("FILL(a, REPEAT)", {"a": {60.0: 1.0, 180.0: 3.0}}, period_s=60, until_s=300.0)
+    assert filled == {60.0: 1.0, 120.0: 1.0, 180.0: 3.0, 240.0: 3.0}
+    assert evaluate("FILL(a, REPEAT)", {"a": {}}, period_s=60, until_s=300.0) == {}
+
+
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [("a + c", "'c'"), ("SUM(a)", "SUM"), ("FILL(c, REPEAT)", "'c'"), ("a ** 2", "a ** 2")],
+)
 def test_what_is_no_arithmetic_of_the_rows_is_refused(expression: str, says: str) -> None:
     with pytest.raises(ValueError) as caught:
-        evaluate(expression, {"a": {0.0: 1.0}})
+        evaluate(expression, {"a": {0.0: 1.0}}, period_s=60, until_s=300.0)
     assert says in str(caught.value)
 
 
@@ -72,7 +81,7 @@ def test_a_row_is_asked_as_it_says_and_what_is_invisible_is_only_reckoned_with()
     (found,) = pictures(
         body(
             ["N", "M", "F", "f", "R", "f:live", {"stat": "Maximum", "id": "m", "visible": False}],
-            [{"expression": "m / 2", "label": "half", "id": "h"}],
+            [{"expression": "m / 2", "label": "half", "id": "h", "color": "#d62728"}],
             ["N", "O", "F", "f", {"stat": "Sum", "label": "other", "yAxis": "right"}],
         ),
         source,
@@ -82,7 +91,11 @@ def test_a_row_is_asked_as_it_says_and_what_is_invisible_is_only_reckoned_with()
     assert source.asked[0] == Metric(
         namespace="N", name="M", dimensions={"F": "f", "R": "f:live"}, statistic="Maximum", period_s=60
     )
-    assert [(line.label, line.right) for line in found.lines] == [("half", False), ("other", True)]
+    assert [(line.label, line.right, line.color) for line in found.lines] == [
+        ("half", False, "#d62728"),
+        ("other", True, ""),
+    ]
+    assert draw([found], "t", 0.0, HOUR_S).count("#d62728") == 2  # in the legend and in the picture
     assert found.lines[0].points == {0.0: 5.0, 60.0: 10.0, 300.0: 2.5}
 
 
@@ -138,14 +151,16 @@ def picture(points: Points, *, stacked: bool = False, **more: Any) -> Picture:
 
 def test_a_line_is_broken_where_a_period_has_no_value() -> None:
     text = draw([picture({0.0: 1.0, 60.0: 2.0, 300.0: 3.0})], "t", 0.0, 600.0)
-    paths = re.findall(r"class='p s0' d='([^']+)'", text)
+    paths = re.findall(r"stroke='var\(--h0\)' d='([^']+)'", text)
     assert [(path.count("M"), path.count("L")) for path in paths] == [(2, 1)]
 
 
 def test_bars_stand_on_one_another_within_their_picture() -> None:
     text = draw([picture({0.0: 1.0, 60.0: 2.0}, stacked=True)], "t", 0.0, 600.0)
     number = r"([\d.]+)"
-    bars = re.findall(rf"class='f(\d)' x='{number}' y='{number}' width='{number}' height='{number}'/>", text)
+    bars = re.findall(
+        rf"fill='var\(--h(\d)\)' x='{number}' y='{number}' width='{number}' height='{number}'/>", text
+    )
     (low, high) = ([float(part) for part in bar] for bar in bars[-2:])
     assert (low[0], high[0]) == (0, 1) and low[1] == high[1]
     assert high[2] + high[4] == pytest.approx(low[2], abs=0.11)

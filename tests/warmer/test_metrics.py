@@ -54,6 +54,13 @@ def test_without_a_budget_there_is_no_share_of_it() -> None:
     assert "BudgetUsed" not in told(line()) and "BudgetUsed" not in line()
 
 
+def test_a_cycle_in_which_nothing_was_due_tells_of_no_round() -> None:
+    """Else what stays warm between two rounds would be drawn as nothing."""
+    record = emf("warmer", summarise(60.0, Found((), {}), [], dry_run=False))
+    assert told(record).keys() == {"ProvisionedFailed"}
+    assert "PingsPlanned" not in record and "EnvironmentsReached" not in record
+
+
 @pytest.mark.parametrize("kept", KEPT)
 def test_less_is_told_and_all_is_logged(kept: str) -> None:
     record = line(kept, pings=3, budget_used=0.5)

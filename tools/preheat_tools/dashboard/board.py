@@ -16,6 +16,7 @@ from preheat_tools.dashboard.insights import Event, Query
 Points = Mapping[float, float]
 """Values by the start of their period, Unix s; a period without data has none."""
 _HOURS = re.compile(r"-PT(\d+)H")
+_FILL = re.compile(r"FILL\((\w+), REPEAT\)")
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -43,6 +44,8 @@ class Line:
     points: Points
     right: bool = False
     """By the axis on the right."""
+    color: str = ""
+    """As the dashboard has it; empty leaves it to who draws."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +116,11 @@ def _metric_lines(
     return [
         Line(
             label=shown["label"],
-            points=evaluate(what, by_id) if isinstance(what, str) else points,
+            points=evaluate(what, by_id, period_s=properties["period"], until_s=until_s)
+            if isinstance(what, str)
+            else points,
             right=shown.get("yAxis") == "right",
+            color=shown.get("color", ""),
         )
         for (shown, what), points in zip(rows, told, strict=True)
         if shown.get("visible", True)
@@ -138,19 +144,37 @@ def _row(row: Sequence[Any], period_s: int) -> tuple[Mapping[str, Any], Metric |
     return shown, metric
 
 
-def evaluate(expression: str, series: Mapping[str, Points]) -> Points:
-    """CloudWatch's metric arithmetic: + - * / of numbers and ids, where every id has a value; no division by zero."""
+def evaluate(expression: str, series: Mapping[str, Points], *, period_s: float, until_s: float) -> Points:
+    """CloudWatch's metric arithmetic: + - * / of numbers and ids, where every id has a value; no division by zero.
+
+    Or one id by FILL(id, REPEAT): its last value in each period up to `until_s`. Raises ValueError for any other.
+    """
+    if shape := _FILL.fullmatch(expression):
+        return _repeated(_known(expression, {shape.group(1)}, series)[0], period_s, until_s)
     tree = ast.parse(expression, mode="eval").body
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    if unknown := names - series.keys():
-        raise ValueError(f"{expression!r} names {sorted(unknown)}, rows have {sorted(series)}")
-    instants = set[float].intersection(*(set(series[name]) for name in names))
+    instants = set[float].intersection(*(set(points) for points in _known(expression, names, series)))
     found: dict[float, float] = {}
     for at_s in sorted(instants):
         try:
             found[at_s] = _value(tree, {name: series[name][at_s] for name in names})
         except ZeroDivisionError:
             continue
+    return found
+
+
+def _known(expression: str, names: set[str], series: Mapping[str, Points]) -> list[Points]:
+    if unknown := names - series.keys():
+        raise ValueError(f"{expression!r} names {sorted(unknown)}, rows have {sorted(series)}")
+    return [series[name] for name in names]
+
+
+def _repeated(points: Points, period_s: float, until_s: float) -> Points:
+    found: dict[float, float] = {}
+    at_s = min(points, default=until_s)
+    while at_s < until_s:
+        found[at_s] = points[at_s] if at_s in points else found[at_s - period_s]
+        at_s += period_s
     return found
 
 

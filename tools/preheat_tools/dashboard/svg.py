@@ -12,7 +12,7 @@ from preheat_tools.dashboard.board import Line, Picture
 
 COLUMN, ROW, GAP = 42, 36, 12
 """The dashboard's grid in pixels: it has 24 columns."""
-MARGIN, HEAD, LEGEND, FOOT, AXIS = 14, 26, 16, 22, 46
+MARGIN, HEAD, LEGEND, FOOT, AXIS = 14, 26, 16, 22, 56
 LETTER = 6.2
 """Width of a letter of the legend, about."""
 CELL = 42
@@ -28,7 +28,6 @@ STYLE = (
     + "".join(f"--h{number}:{hue};" for number, hue in enumerate(DARK))
     + "}}text{fill:var(--soft);font-size:11px}.t{fill:var(--ink);font-size:13px;font-weight:600}.g{stroke:var(--line)}"
     ".e{text-anchor:end}.m{text-anchor:middle}.p{fill:none;stroke-width:1.6;stroke-linejoin:round;stroke-linecap:round}"
-    + "".join(f".f{n}{{fill:var(--h{n})}}.s{n}{{stroke:var(--h{n})}}" for n in range(len(HUES)))
 )
 
 
@@ -95,11 +94,16 @@ def _legend(lines: Sequence[Line], x: float, y: float, width: float) -> Iterator
         if row and at + needed > width:
             yield row
             row, at, y = "", 0.0, y + LEGEND
-        row += f"<rect class='f{number}' x='{x + at:.0f}' y='{y - 9:.0f}' width='9' height='9' rx='2'/>"
+        row += f"<rect fill='{_hue(number, line)}' x='{x + at:.0f}' y='{y - 9:.0f}' width='9' height='9' rx='2'/>"
         row += f"<text x='{x + at + 13:.0f}' y='{y:.0f}'>{escape(label)}</text>"
         at += needed
     if row:
         yield row
+
+
+def _hue(number: int, line: Line) -> str:
+    """A line's own colour, or one by its place."""
+    return escape(line.color) or f"var(--h{number})"
 
 
 def _times(plot: Plot) -> Iterator[str]:
@@ -140,7 +144,7 @@ def _lines(one: Picture, plot: Plot) -> Iterator[str]:
                 path += f"{verb}{plot.x(max(at_s, plot.since_s)):.1f} {plot.y(value, most):.1f}{dot}"
                 before_s = at_s
             if path:
-                yield f"<path class='p s{number}' d='{path}'/>"
+                yield f"<path class='p' stroke='{_hue(number, line)}' d='{path}'/>"
 
 
 def _bars(one: Picture, plot: Plot) -> Iterator[str]:
@@ -158,9 +162,10 @@ def _bars(one: Picture, plot: Plot) -> Iterator[str]:
             value = max(line.points.get(at_s, 0.0), 0.0)
             if value > 0:
                 top, bottom = plot.y(upto + value, most), plot.y(upto, most)
+                wide = max(right - left - 1, 1)
                 yield (
-                    f"<rect class='f{number}' x='{left:.1f}' y='{top:.1f}' width='{max(right - left - 1, 1):.1f}' "
-                    f"height='{bottom - top:.1f}'/>"
+                    f"<rect fill='{_hue(number, line)}' x='{left:.1f}' y='{top:.1f}' "
+                    f"width='{wide:.1f}' height='{bottom - top:.1f}'/>"
                 )
                 upto += value
 
@@ -186,8 +191,8 @@ def _cut(text: str) -> str:
 
 
 def _round(most: float) -> float:
-    """The next 1, 2, 4, 5 or 10 times a power of ten; 1 where there is nothing."""
+    """The next 1, 2, 3, 4, 5, 6, 8 or 10 times a power of ten; 1 where there is nothing."""
     if most <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(most))
-    return next(step * power for step in (1, 2, 4, 5, 10) if step * power >= most * (1 - 1e-9))
+    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= most * (1 - 1e-9))

@@ -49,7 +49,13 @@ _OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     show_default=True,
     help="Minutes of the trace that pass in a real one: schedules, idle lifetimes and metrics' times alike.",
 )
-def demo(json_file: Path | None, html_file: Path, compress: float) -> None:
+@click.option(
+    "--dashboard",
+    "dashboard_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the stack's CloudWatch dashboard, from the warmer's first run to the last deployment, as SVG.",
+)
+def demo(json_file: Path | None, html_file: Path, compress: float, dashboard_file: Path | None) -> None:
     """Deploy to a local AWS and measure real traffic with and without the warmer.
 
     \b
@@ -80,10 +86,14 @@ def demo(json_file: Path | None, html_file: Path, compress: float) -> None:
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=2) + "\n")
         _OUT.print(f"Figures: {json_file}")
+    if dashboard_file is not None:
+        dashboard_file.write_text(story.dashboard, encoding="utf-8")
+        _OUT.print(f"Dashboard: {dashboard_file}")
     _OUT.print(f"Everything that was started is stopped. {time.monotonic() - began_s:.0f} s in all.")
 
 
 def _tell(root: Path, compression: float) -> Story:
+    from preheat_tools.dashboard.command import picture
     from preheat_tools.localcloud.deployment import build
     from preheat_tools.localcloud.process import local_cloud
 
@@ -102,10 +112,12 @@ def _tell(root: Path, compression: float) -> Story:
         service_s = _measure_cold(story, without, models, traffic)
         with _scene("The trace's four hours before the slice, into CloudWatch as history"):
             scenes.load_history(cloud, traffic, service_s)
+        deployed_s = cloud.now_s()
         with _scene("Deploy it again, with the warmer as shipped") as progress:
             warmed = scenes.ship(cloud, built, areas, progress, warmer=True)
         _measure_warm(story, warmed, models, traffic)
         _release_twice(story, warmed, models, built.parent / "Recommend")
+        story.dashboard = picture(cloud, warmed.deployed.stack, cloud.now_s() - deployed_s)
     return story
 
 

@@ -80,6 +80,8 @@ class Story:
     bursts: dict[str, Half] = field(default_factory=dict)
     releases: dict[str, Release] = field(default_factory=dict)
     """The wrong version's and the good one's."""
+    dashboard: str = ""
+    """The stack's CloudWatch dashboard when all is over, as SVG."""
 
 
 def ship(cloud: LocalCloud, built: Path, areas: Sequence[int], progress: Progress, *, warmer: bool) -> System:
