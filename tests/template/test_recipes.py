@@ -25,6 +25,17 @@ def test_every_event_goes_to_a_function_that_the_template_has() -> None:
         assert resources[function]["Type"] == "AWS::Lambda::Function"
 
 
+def test_every_event_goes_where_the_page_of_events_says() -> None:
+    page = (ROOT / "events/README.md").read_text()
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `")]
+    said = {
+        name: function.strip().strip("`").removeprefix("warmer.").capitalize()
+        for files, function in rows
+        for name in re.findall(r"`([a-z_]+)\.json`", files)
+    }
+    assert {n: f for n, f in said.items() if f != "Recommend"} == sam_local.RECEIVERS
+
+
 def test_what_is_left_unset_under_sam_local_are_variables_of_functions() -> None:
     resources = translated()["Resources"]
     for function in ("Warmer", "Burst"):

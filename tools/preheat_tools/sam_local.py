@@ -21,7 +21,12 @@ from typing import Any
 import click
 from rich.console import Console
 
-RECEIVERS = {"schedule_cycle": "Warmer", "burst_logs": "Burst", "codedeploy_hook": "Preflight"}
+RECEIVERS = {
+    "schedule_cycle": "Warmer",
+    "burst_logs": "Burst",
+    "codedeploy_hook": "Preflight",
+    "expect": "Warmer",
+}
 """Functions by event; all other events are the inference function's."""
 UNSET = {"WARMER_SETTINGS": ""}
 """Of the warmer's functions: SAM would put a resource's logical id where the parameter's name stands."""
