@@ -93,3 +93,16 @@ def test_the_page_has_a_light_and_a_dark_face(page: Path, tmp_path: Path) -> Non
     light = browser.picture(page, tmp_path / "profile", tmp_path / "light.png", dark=False)
     dark = browser.picture(page, tmp_path / "profile", tmp_path / "dark.png", dark=True)
     assert light != dark
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_its_text_stands_out_in_both_faces(page: Path, tmp_path: Path, dark: bool) -> None:
+    faint, seen = browser.faint(page, tmp_path / "profile", dark=dark)
+    assert faint == []
+    assert {"text", "td", "p"} <= seen
+
+
+@pytest.mark.browser
+def test_the_browser_has_nothing_to_complain_of(page: Path, tmp_path: Path) -> None:
+    assert browser.complaints(page, tmp_path / "profile") == []

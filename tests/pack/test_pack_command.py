@@ -17,6 +17,8 @@ from preheat.golden import read_golden
 from preheat.pack import check_files, read_pack
 from preheat_tools.cli import main
 
+from tests import browser
+
 from .models import dense, save
 
 
@@ -162,6 +164,18 @@ def test_the_report_opens_without_a_network_and_shows_both_starts(packed: Path) 
     assert "http" not in page
     assert "onnxruntime, as usual" in page
     assert "this pack" in page
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_report_s_text_stands_out_and_the_browser_has_nothing_to_complain_of(
+    packed: Path, tmp_path: Path, dark: bool
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(packed.with_name("report.html").read_text())
+    faint, seen = browser.faint(page, tmp_path / "profile", dark=dark)
+    assert (faint, {"text", "td", "pre"} <= seen) == ([], True)
+    assert browser.complaints(page, tmp_path / "profile") == []
 
 
 def test_verify_finds_a_good_pack_good(packed: Path) -> None:
