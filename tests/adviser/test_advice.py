@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from preheat_tools.adviser.advice import Advice, Offer, Size, advise, break_even_usd, settings, verdict
 from preheat_tools.adviser.page import page
 from preheat_tools.adviser.strategies import Elsewhere, Strategy, quantile, service_ms
+from preheat_tools.adviser.tables import print_advice
 from preheat_tools.adviser.traffic import TrafficError, sampled
 from preheat_tools.cli import main
 from preheat_tools.simulator.assumptions import Assumptions
@@ -126,6 +127,22 @@ def test_the_settings_are_parameters_that_the_template_takes(best: str) -> None:
             assert value in allowed[1].replace("'", "").split(", ")
         if pattern := re.search(r"AllowedPattern: '(.*)'", declared[0]):
             assert re.fullmatch(pattern[1], value)
+
+
+def test_a_price_far_below_a_cent_is_kept() -> None:
+    assert (
+        settings(strategy(1.0, 1, "preheat"), replace(WORLD, cold_start_cost_usd=2e-7), 0)["ColdStartCost"]
+        == "0.0000002"
+    )
+
+
+def test_the_table_has_a_head_for_every_figure(advice: Advice, capsys: pytest.CaptureFixture[str]) -> None:
+    print_advice(advice)
+    printed = capsys.readouterr().out
+    assert "p99.9" in printed
+    rows = [line for line in printed.splitlines() if "nothing" in line and line.count("│") > 4]
+    heads = [line for line in printed.splitlines() if line.startswith("┃") and "strategy" in line]
+    assert rows[0].count("│") == heads[0].count("┃")
 
 
 def test_quantiles_count_who_waits() -> None:

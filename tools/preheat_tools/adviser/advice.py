@@ -136,7 +136,7 @@ def settings(best: Strategy, world: Assumptions, environments: int) -> dict[str,
     }
     ours = {
         "Strategy": "Ping",
-        "ColdStartCost": f"{world.cold_start_cost_usd:f}".rstrip("0").rstrip(".") or "0",
+        "ColdStartCost": f"{world.cold_start_cost_usd:.12f}".rstrip("0").rstrip(".") or "0",
     }
     return {**by_strategy.get(best.name, ours), "Memory": str(world.memory_mb)}
 

@@ -23,6 +23,7 @@ def print_advice(advice: Advice) -> None:
         "each waits ms",
         "p50 ms",
         "p99 ms",
+        "p99.9 ms",
         f"waiting at ${price:g}",
     ):
         table.add_column(name, justify="left" if name == "strategy" else "right")
