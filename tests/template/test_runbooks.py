@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from cfnlint.decode import cfn_yaml
 
-from tests.template.test_alarms import alarms, emitted
+from tests.template.test_alarms import alarms, emitted, widgets
 from tests.template.translated import TEMPLATE, translated
 from warmer.policy.values import Target
 from warmer.settings import parse_document, settings_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "runbooks.md").read_text()
+MONITORING = (DOCS / "monitoring.md").read_text()
 HEADINGS = {line.removeprefix("## ") for line in PAGE.splitlines() if line.startswith("## ")}
 PARAMETERS = cfn_yaml.load(str(TEMPLATE))["Parameters"]
 
@@ -53,7 +54,7 @@ def test_a_repair_past_a_sounding_alarm_is_one_that_the_template_takes() -> None
     assert "UpdatePolicy" not in alias
 
 
-@pytest.mark.parametrize("page", ["runbooks.md", "warmer.md"])
+@pytest.mark.parametrize("page", ["runbooks.md", "monitoring.md", "warmer.md"])
 def test_links_between_headings_lead_somewhere(page: str) -> None:
     text = (DOCS / page).read_text()
     for file, anchor in re.findall(r"\]\((\w+\.md)?#([\w-]+)\)", text):
@@ -62,15 +63,23 @@ def test_links_between_headings_lead_somewhere(page: str) -> None:
         assert anchor in {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles}, anchor
 
 
-def test_parameters_that_the_page_names_are_the_templates() -> None:
-    named = set(re.findall(r"`([A-Z][A-Za-z]+)`", PAGE))
+@pytest.mark.parametrize("page", [PAGE, MONITORING], ids=["runbooks", "monitoring"])
+def test_parameters_that_a_page_names_are_the_templates(page: str) -> None:
+    named = set(re.findall(r"`([A-Z][A-Za-z]+)[`=]", page))
     metrics = {name for name, _ in emitted()} | {"Errors", "Duration", "Invocations"}
     said = {"State", "HOT", "Preheat", "FunctionName", "Warmer"}
     assert named - metrics - said <= PARAMETERS.keys()
 
 
+def test_every_picture_of_the_dashboard_is_explained_and_is_in_the_drawn_one() -> None:
+    drawn = (DOCS / "dashboard.svg").read_text()
+    for widget in widgets():
+        title = widget["properties"]["title"]
+        assert f"| {title} |" in MONITORING and f">{title}<" in drawn
+
+
 def test_the_prices_on_the_page_are_those_of_the_parameter() -> None:
     for metrics in ("full", "lean", "off"):
-        (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{metrics}` |"))
+        (row,) = (line for line in MONITORING.splitlines() if line.startswith(f"| `{metrics}` |"))
         price = row.rstrip("| ").rpartition("$")[2]
         assert f"${price}" in json.dumps(PARAMETERS["Metrics"]["Description"]).partition(f"{metrics} - ")[2]

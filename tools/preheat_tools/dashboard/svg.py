@@ -13,10 +13,8 @@ from preheat_tools.dashboard.board import Line, Picture
 COLUMN, ROW, GAP = 42, 36, 12
 """The dashboard's grid in pixels: it has 24 columns."""
 MARGIN, HEAD, LEGEND, FOOT, AXIS = 14, 26, 16, 22, 56
-LETTER = 6.2
-"""Width of a letter of the legend, about."""
-CELL = 42
-"""Letters of a table's cell."""
+LETTER = 6.6
+"""Width of a letter, about."""
 TICKS = 4
 HUES = ("#0757b8", "#d1570d", "#1a7f37", "#8250df", "#b8860b", "#cf222e")
 DARK = ("#6cb0ff", "#ff9d57", "#56d364", "#d2a8ff", "#e3b341", "#ff7b72")
@@ -171,23 +169,24 @@ def _bars(one: Picture, plot: Plot) -> Iterator[str]:
 
 
 def _table(one: Picture, x: float, y: float, width: float, bottom: float) -> Iterator[str]:
-    """As many rows as have room; a longer cell is cut off."""
+    """As many rows as have room, each column as wide as its longest cell; the last is cut off at the card's edge."""
     if not one.rows:
         yield f"<text x='{x}' y='{y}'>none yet</text>"
         return
-    shown = [one.heads, *one.rows][: int((bottom - y) // 18)]
-    cells = [tuple(_cut(cell) for cell in row) for row in shown]
-    letters = [max(len(row[column]) for row in cells) + 2 for column in range(len(one.heads))]
-    for index, row in enumerate(cells):
-        at = x
-        for column, cell in enumerate(row):
+    cells = [one.heads, *one.rows][: int((bottom - y) // LEGEND)]
+    at = 0.0
+    for column in range(len(one.heads)):
+        longest = max(len(row[column]) for row in cells)
+        room = int((width - at) / LETTER)
+        for index, row in enumerate(cells):
             kind = " font-weight='600'" if index == 0 else ""
-            yield f"<text{kind} x='{at:.0f}' y='{y + 18 * index:.0f}'>{escape(cell)}</text>"
-            at += width * letters[column] / sum(letters)
+            text = escape(_cut(row[column], room))
+            yield f"<text{kind} x='{x + at:.0f}' y='{y + LEGEND * index:.0f}'>{text}</text>"
+        at += LETTER * (min(longest, room) + 2)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= CELL else text[: CELL - 1] + "…"
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: max(room - 1, 0)] + "…"
 
 
 def _round(most: float) -> float:

@@ -112,12 +112,12 @@ def _tell(root: Path, compression: float) -> Story:
         service_s = _measure_cold(story, without, models, traffic)
         with _scene("The trace's four hours before the slice, into CloudWatch as history"):
             scenes.load_history(cloud, traffic, service_s)
-        deployed_s = cloud.now_s()
         with _scene("Deploy it again, with the warmer as shipped") as progress:
             warmed = scenes.ship(cloud, built, areas, progress, warmer=True)
+        warm_from_s = cloud.now_s()
         _measure_warm(story, warmed, models, traffic)
         _release_twice(story, warmed, models, built.parent / "Recommend")
-        story.dashboard = picture(cloud, warmed.deployed.stack, cloud.now_s() - deployed_s)
+        story.dashboard = picture(cloud, warmed.deployed.stack, cloud.now_s() - warm_from_s)
     return story
 
 
