@@ -75,6 +75,41 @@ def faint(page: Path, profile: Path, *, dark: bool) -> tuple[list[str], set[str]
     return found["faint"], set(found["seen"])
 
 
+ASTRAY = """
+const overlapping = [], cut = [];
+for (const svg of document.querySelectorAll("svg")) {
+  const boxes = [...svg.querySelectorAll("text")].map(text => [text.textContent, text.getBBox()]);
+  const {width, height} = svg.viewBox.baseVal;
+  boxes.forEach(([name, a], i) => {
+    if (a.x < -1 || a.y < -1 || a.x + a.width > width + 1 || a.y + a.height > height + 1) cut.push(name);
+    for (const [other, b] of boxes.slice(i + 1)) {
+      const across = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
+      const down = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
+      if (across > 1 && down > 3) overlapping.push(`${name} / ${other}`);
+    }
+  });
+}
+const wide = document.documentElement.scrollWidth > innerWidth ? ["the page"] : [];
+const told = document.createElement("template");
+told.id = "told";
+told.setAttribute("data-told", JSON.stringify({overlapping, cut, wide}));
+document.body.append(told);
+"""
+"""Texts of pictures that lie on one another or are cut off at the picture's edge, and whether the page is wider than
+the window."""
+
+
+def astray(page: Path, profile: Path, *, width: int) -> dict[str, list[str]]:
+    """What of the page's layout is wrong in a window so wide, by kind: all empty of a sound page."""
+    looked_at = page.with_name(f"laid-out-{page.name}")
+    looked_at.write_text(page.read_text(encoding="utf-8") + f"<script>{ASTRAY}</script>", encoding="utf-8")
+    shown = _run(looked_at, profile, "--dump-dom", f"--window-size={width},1100").stdout
+    told = re.search(r'data-told="([^"]*)"', shown)
+    assert told, "the page's script did not run"
+    found: dict[str, list[str]] = json.loads(unescape(told[1]))
+    return found
+
+
 def document(page: Path, profile: Path) -> str:
     """The page's document after it was loaded and laid out."""
     return _run(page, profile, "--dump-dom").stdout

@@ -225,6 +225,7 @@ def _outcome(decided: _Decided[H], row: int, done: Facts, unsaved: Failed | None
         provisioned=int(plans.provisioned[row]) if granted is not None else None,
         said=capacity.said if isinstance(capacity, Capacity) else "",
         provisioned_failed=isinstance(capacity, Capacity) and capacity.status == "FAILED",
+        spent_usd=None if plans.spent_usd is None else float(plans.spent_usd[row]),
         budget_used=_budget_used(decided, row),
         levels=_levels(sightings),
         expected=plans.expected(row),

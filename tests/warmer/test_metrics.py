@@ -107,6 +107,12 @@ def test_levels_are_counted_over_the_environments_of_a_round() -> None:
     assert outcome.to_record()["levels"] == {"m": {"HOT": 1, "LOADED": 1}}
 
 
+def test_what_is_spent_is_told_with_a_budget_and_without() -> None:
+    first, second = outcomes_of(Objective(floor=2), 1.7e9, 1.7e9 + 1200)
+    assert first.spent_usd == 0.0 and second.spent_usd is not None and 0.0 < second.spent_usd < 0.01
+    assert second.to_record()["spent_usd"] == pytest.approx(second.spent_usd, rel=1e-5)
+
+
 def test_the_share_of_a_budget_grows_with_what_is_spent() -> None:
     first, second = outcomes_of(Objective(floor=2, monthly_budget_usd=5.0), 1.7e9, 1.7e9 + 1200)
     assert first.budget_used == 0.0 and second.budget_used is not None

@@ -27,7 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "preheat_tools.adviser.command:advise",
         "what keeping a function warm is worth, by its own traffic",
     ),
-    "savings": ("preheat_tools.adviser.command:savings", "what the warmer saved, from its own log lines"),
+    "savings": (
+        "preheat_tools.adviser.savings_command:savings",
+        "what the warmer saved, from its own log lines",
+    ),
     "simulate": ("preheat_tools.simulator.command:simulate", "policies side by side on request traces"),
     "pack": ("preheat_tools.pack.command:pack", "make a model pack, or check one"),
 }

@@ -29,6 +29,8 @@ class Outcome:
     """Its status and why, in the words of Lambda or of what asked; empty where it was not looked at."""
     provisioned_failed: bool = False
     """Whether Lambda says that its allocation failed."""
+    spent_usd: float | None = None
+    """This month on rounds and provisioned concurrency, before this cycle; None where nothing could be planned."""
     budget_used: float | None = None
     """Share of the month's budget that is spent; None without one."""
     levels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Outcome:
             "provisioned": self.provisioned,
             "said": self.said,
             "provisioned_failed": self.provisioned_failed,
+            "spent_usd": None if self.spent_usd is None else float(f"{self.spent_usd:.6g}"),
             "budget_used": self.budget_used,
             "levels": {name: dict(found) for name, found in self.levels.items()},
             **{name: float(f"{value:.6g}") for name, value in expected.items()},

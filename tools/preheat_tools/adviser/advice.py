@@ -1,4 +1,4 @@
-"""From strategies side by side to advice: which, from which price of a cold start on, with which settings."""
+"""From strategies side by side to advice: which, from which price of a cold start on, at which memory size."""
 
 from __future__ import annotations
 
@@ -6,44 +6,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from preheat_tools.adviser.strategies import (
-    ELSEWHERE,
-    MONTH_S,
-    Elsewhere,
-    Progress,
-    Strategy,
-    compare,
-    played,
-)
-from preheat_tools.simulator.assumptions import Assumptions
-from preheat_tools.simulator.contenders import contender
-from preheat_tools.simulator.run import play
-from preheat_tools.simulator.traces import Duration, Trace
-
-PRICES_USD = (0.00001, 0.0001, 0.01)
-"""Prices of a cold start that the policy is tried at, beside the user's own: what it buys depends on it."""
+from preheat_tools.adviser.comparison import Case, compare, played
+from preheat_tools.adviser.copying import commands, parameters
+from preheat_tools.adviser.prices import TRIED_USD, Offer, Range, break_even_usd, lines, ranges
+from preheat_tools.adviser.strategies import MONTH_S, Progress, Strategy
+from preheat_tools.adviser.words import price_usd
+from preheat_tools.simulator.traces import Duration
+from warmer.policy.values import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """One memory size, as the user measured it, and what the month comes to with it."""
+    """INIT and answers at one memory size, as measured."""
 
     memory_mb: int
     init_ms: float
     service_ms: float
-    strategy: str = ""
-    cost_usd: float = 0.0
-    total_usd: float = 0.0
-    p99_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """What Preheat makes of a price of a cold start."""
+class Sized:
+    """What a month comes to at one memory size, by the strategy that is best there."""
 
-    cold_start_cost_usd: float
-    cost_usd: float
-    cold_starts: float
+    size: Size
+    case: Case
+    best: Strategy
+    total_usd: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,152 +44,113 @@ class Advice:
     functions: int
     requests: float
     cold_start_cost_usd: float
+    init_ms: float
+    memory_mb: int
     strategies: Sequence[Strategy]
     best: str
     break_even_usd: float | None
-    """The price of a cold start from which Preheat costs less than nothing does; None where no price tried is enough,
-    0 where it costs less before any price."""
+    """The price of a cold start from which Preheat costs no more than nothing does; None where no price tried is
+    enough, 0 where it costs less before any price."""
+    ranges: Sequence[Range]
     offers: Sequence[Offer]
-    sizes: Sequence[Size]
+    sizes: Sequence[Sized]
+    """All that were looked at, the function's own among them; one where no others were given."""
     settings: Mapping[str, str]
+    commands: Sequence[str]
     assumptions: Mapping[str, Any]
     notes: Sequence[str] = ()
 
     def strategy(self, name: str) -> Strategy:
         return next(one for one in self.strategies if one.name == name)
 
+    def total_usd(self, one: Strategy) -> float:
+        return one.total_usd(self.cold_start_cost_usd, self.init_ms)
+
+    @property
+    def best_size(self) -> Sized:
+        return min(self.sizes, key=lambda one: one.total_usd)
+
     def to_json(self) -> dict[str, Any]:
         """As `--json` writes it."""
-        return asdict(self)
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "sizes"}
+        sizes = [
+            {**asdict(one.size), "best": one.best.name, "total_usd": one.total_usd} for one in self.sizes
+        ]
+        for name in ("strategies", "ranges", "offers"):
+            fields[name] = [asdict(one) for one in fields[name]]
+        return {**fields, "sizes": sizes}
 
 
 def advise(
-    trace: Trace,
-    world: Assumptions,
-    durations: Mapping[str, Duration] | None = None,
+    case: Case,
     *,
-    elsewhere: Elsewhere = ELSEWHERE,
     sizes: Sequence[Size] = (),
     notes: Sequence[str] = (),
+    target: Target | None = None,
     progress: Progress = lambda name, share: None,
 ) -> Advice:
-    """Play the strategies on the trace and draw the conclusions."""
-    strategies = compare(trace, world, durations, elsewhere, progress)
-    price = world.cold_start_cost_usd
-    best = min(strategies, key=lambda one: one.total_usd(price, world.init_ms))
-    own = next(one for one in strategies if one.name == "preheat")
-    offers = [Offer(cold_start_cost_usd=price, cost_usd=own.cost_usd, cold_starts=own.cold_starts)]
-    for other in PRICES_USD:
-        if other != price:
-            progress(f"Preheat at ${other:g} a cold start", 0.0)
-            at = _preheat(trace, replace(world, cold_start_cost_usd=other), durations)
-            offers.append(Offer(cold_start_cost_usd=other, cost_usd=at.cost_usd, cold_starts=at.cold_starts))
-    offers.sort(key=lambda offer: offer.cold_start_cost_usd)
+    """Play the strategies on the traffic and draw the conclusions; `target` where the function is in an account."""
+    trace, world = case.trace, case.world
+    strategies = compare(case, progress)
+    best = _best(strategies, case)
+    offers = _offers(next(one for one in strategies if one.name == "preheat"), case, progress)
+    own = Size(memory_mb=world.memory_mb, init_ms=world.init_ms, service_ms=world.service_ms)
+    sized = [Sized(size=own, case=case, best=best, total_usd=_total(best, case))]
+    sized += [_sized(size, case, progress) for size in sizes if size.memory_mb != own.memory_mb]
+    sized.sort(key=lambda one: one.size.memory_mb)
+    chosen = min(sized, key=lambda one: one.total_usd)
     return Advice(
         subject=f"{trace.series[0].name} of {trace.name}" if len(trace.series) == 1 else trace.name,
         days=trace.span_s / 86_400,
         functions=len(trace.series),
         requests=sum(series.requests for series in trace.series) * MONTH_S / trace.span_s,
-        cold_start_cost_usd=price,
+        cold_start_cost_usd=world.cold_start_cost_usd,
+        init_ms=world.init_ms,
+        memory_mb=world.memory_mb,
         strategies=strategies,
         best=best.name,
         break_even_usd=break_even_usd(strategies[0], offers),
+        ranges=ranges(lines(strategies, offers, world.init_ms)),
         offers=offers,
-        sizes=[_sized(size, trace, world, durations, elsewhere, progress) for size in sizes],
-        settings=settings(best, world, sum(_provisioned(best, world))),
-        assumptions={**world.to_json(), **asdict(elsewhere)},
+        sizes=sized,
+        settings=parameters(chosen.best, chosen.case),
+        commands=commands(chosen.best, chosen.case, world.memory_mb, target) if target else (),
+        assumptions={**world.to_json(), **asdict(case.elsewhere)},
         notes=notes,
     )
 
 
-def break_even_usd(none: Strategy, offers: Sequence[Offer]) -> float | None:
-    """The lowest price of a cold start at which one of the plans comes to no more than doing nothing.
-
-    A plan that costs so much more and spares so many is worth it from their ratio on; any plan can be had at any price.
-    """
-    prices = [
-        max(offer.cost_usd - none.cost_usd, 0.0) / (none.cold_starts - offer.cold_starts)
-        for offer in offers
-        if offer.cold_starts < none.cold_starts
-    ]
-    return min(prices, default=None)
+def _total(one: Strategy, case: Case) -> float:
+    return one.total_usd(case.world.cold_start_cost_usd, case.world.init_ms)
 
 
-def settings(best: Strategy, world: Assumptions, environments: int) -> dict[str, str]:
-    """Parameters of template.yaml for `make deploy SETTINGS=…`."""
-    by_strategy: Mapping[str, dict[str, str]] = {
-        "none": {"Strategy": "Off"},
-        "snapstart": {"Strategy": "SnapStart"},
-        "static": {"Strategy": "Provisioned", "ProvisionedEnvironments": str(environments)},
-    }
-    ours = {
-        "Strategy": "Ping",
-        "ColdStartCost": f"{world.cold_start_cost_usd:.12f}".rstrip("0").rstrip(".") or "0",
-    }
-    return {**by_strategy.get(best.name, ours), "Memory": str(world.memory_mb)}
+def _best(strategies: Sequence[Strategy], case: Case) -> Strategy:
+    """The least costly of those that the function can have; `case` says what the price is of."""
+    return min((one for one in strategies if not one.barred), key=lambda one: _total(one, case))
 
 
-def _provisioned(best: Strategy, world: Assumptions) -> list[int]:
-    """Environments that a month's provisioned bill pays for."""
-    each = world.memory_mb / 1024 * world.prices.provisioned_gb_s * MONTH_S
-    return [round(best.kinds.get("provisioned", 0.0) / each)] if each else []
+def _offers(own: Strategy, case: Case, progress: Progress) -> list[Offer]:
+    price = case.world.cold_start_cost_usd
+    offers = [Offer(cold_start_cost_usd=price, cost_usd=own.cost_usd, cold_starts=own.cold_starts)]
+    for other in TRIED_USD:
+        if other != price:
+            at = replace(case, world=replace(case.world, cold_start_cost_usd=other))
+            label = f"Preheat at {price_usd(other)} a cold start"
+            found = played("preheat", at, lambda _, share, label=label: progress(label, share))  # type: ignore[misc]
+            progress(label, 1.0)
+            offers.append(
+                Offer(cold_start_cost_usd=other, cost_usd=found.cost_usd, cold_starts=found.cold_starts)
+            )
+    return sorted(offers, key=lambda offer: offer.cold_start_cost_usd)
 
 
-def _preheat(trace: Trace, world: Assumptions, durations: Mapping[str, Duration] | None) -> Strategy:
-    result = play(trace, contender("preheat", trace, world, durations), world, durations)
-    return played(result, trace, world, durations)
-
-
-def _sized(  # noqa: PLR0917
-    size: Size,
-    trace: Trace,
-    world: Assumptions,
-    durations: Mapping[str, Duration] | None,
-    elsewhere: Elsewhere,
-    progress: Progress,
-) -> Size:
+def _sized(size: Size, case: Case, progress: Progress) -> Sized:
     """The best strategy at another memory size; service times of a file scale as the measured mean does."""
-    sized = replace(world, memory_mb=size.memory_mb, init_ms=size.init_ms, service_ms=size.service_ms)
-    scale = size.service_ms / world.service_ms
-    scaled = {key: Duration(one.mean_s * scale) for key, one in (durations or {}).items()}
-    found = compare(
-        trace,
-        sized,
-        scaled or None,
-        elsewhere,
-        lambda name, share: progress(f"{size.memory_mb} MB: {name}", share),
-    )
+    world = replace(case.world, memory_mb=size.memory_mb, init_ms=size.init_ms, service_ms=size.service_ms)
+    scale = size.service_ms / case.world.service_ms
+    scaled = {key: Duration(one.mean_s * scale) for key, one in case.durations.items()}
+    other = replace(case, world=world, durations=scaled)
+    found = compare(other, lambda name, share: progress(f"{size.memory_mb} MB: {name}", share))
     # the user's price is of the wait that was said with it: a longer INIT makes a cold start dearer
-    best = min(found, key=lambda one: one.total_usd(world.cold_start_cost_usd, world.init_ms))
-    return replace(
-        size,
-        strategy=best.title,
-        cost_usd=best.cost_usd,
-        total_usd=best.total_usd(world.cold_start_cost_usd, world.init_ms),
-        p99_ms=best.p99_ms,
-    )
-
-
-def days(advice: Advice) -> str:
-    """How much traffic it stands on, in words."""
-    return "1 day" if advice.days == 1 else f"{advice.days:.3g} days"
-
-
-def verdict(advice: Advice) -> str:
-    """One sentence for who decides."""
-    none, own, best = advice.strategy("none"), advice.strategy("preheat"), advice.strategy(advice.best)
-    spared, more = none.cold_starts - own.cold_starts, own.cost_usd - none.cost_usd
-    share = spared / none.cold_starts if none.cold_starts else 0.0
-    price = f"${advice.cold_start_cost_usd:g}"
-    if not none.cold_starts:
-        return "This traffic meets no cold starts: nothing is to be kept warm."
-    money = f"${abs(more):,.2f} {'more' if more >= 0 else 'less'} a month"
-    first = f"Preheat spares {spared:,.0f} of {none.cold_starts:,.0f} cold starts a month ({share:.0%}) for {money}"
-    if advice.break_even_usd is None:
-        second = "which no price that was tried makes worth it"
-    elif advice.break_even_usd == 0:
-        second = "which pays before waiting has any price"
-    else:
-        second = f"which is worth it from ${advice.break_even_usd:.2g} a cold start on"
-    third = f"at {price} a cold start the least costly of all is {'Preheat' if best.name == 'preheat' else best.title}"
-    return f"{first}, {second}; {third}."
+    best = _best(found, case)
+    return Sized(size=size, case=other, best=best, total_usd=_total(best, case))

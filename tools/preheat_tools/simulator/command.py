@@ -52,6 +52,8 @@ POLICIES = ("none", "ping", "pings-5", "static", "target-tracking", "histogram",
 )
 @click.option("--decisions", type=click.Path(dir_okay=False, path_type=Path),
               help="Write what each policy decided as CSV.")  # fmt: skip
+@click.option("--log", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write the warmer's own log lines of preheat, for `preheat savings`.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one page with pictures.")
 def simulate(  # noqa: PLR0917  (click gives them by name)
     traces: Sequence[Path],
@@ -59,6 +61,7 @@ def simulate(  # noqa: PLR0917  (click gives them by name)
     policies: Sequence[str],
     json_file: Path | None,
     decisions: Path | None,
+    log: Path | None,
     html: Path | None,
     **world: object,
 ) -> None:
@@ -74,7 +77,7 @@ def simulate(  # noqa: PLR0917  (click gives them by name)
     from preheat_tools.simulator.traces import TraceError, read_durations, read_trace
 
     assumptions = Assumptions(**world)  # type: ignore[arg-type]  # click has checked them
-    keep = decisions is not None or html is not None
+    keep = decisions is not None or html is not None or log is not None
     results: list[Result] = []
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     try:
@@ -104,6 +107,8 @@ def simulate(  # noqa: PLR0917  (click gives them by name)
         json_file.write_text(json.dumps(body, indent=1) + "\n")
     if decisions:
         _write_decisions(decisions, results)
+    if log:
+        _write_log(log, results)
     if html:
         from preheat_tools.simulator.page import page
 
@@ -151,6 +156,15 @@ def _table(trace: str, results: Sequence[object], assumptions: Assumptions) -> T
             f"{result.wall_s:.1f}",
         )
     return table
+
+
+def _write_log(path: Path, results: Sequence[object]) -> None:
+    from preheat_tools.simulator.run import Result
+
+    with path.open("w") as file:
+        for result in results:
+            if isinstance(result, Result) and result.policy == "preheat":
+                file.writelines(json.dumps(outcome.to_record()) + "\n" for outcome in result.outcomes)
 
 
 def _write_decisions(path: Path, results: Sequence[object]) -> None:

@@ -65,6 +65,15 @@ class Duration:
 
 def read_trace(path: Path) -> Trace:
     """The trace in a CSV file (gzipped or not), its shape told from its header; raises TraceError."""
+    try:
+        return _read(path)
+    except TraceError:
+        raise
+    except (ValueError, OverflowError, IndexError, OSError, EOFError) as error:
+        raise TraceError(f"{path} has a value or a row that is none of a trace: {error}") from error
+
+
+def _read(path: Path) -> Trace:
     rows = _rows(path)
     header = next(rows, None)
     if not header:
@@ -84,6 +93,8 @@ def read_trace(path: Path) -> Trace:
         )
     if not series:
         raise TraceError(f"{path} has a header and no rows")
+    if any((one.counts < 0).any() for one in series):
+        raise TraceError(f"{path} has a count below 0")
     name = path.name
     for suffix in (".gz", ".csv"):
         name = name.removesuffix(suffix)
@@ -121,7 +132,7 @@ def _wide(header: Sequence[str], rows: Iterator[list[str]]) -> list[Series]:
     kind_at = _first(names, ("pattern", "Trigger", "trigger"))
     series = []
     for i, row in enumerate(row for row in rows if row):
-        counts = np.array([float(value or 0) for value in row[first:]]).round().astype(np.int64)
+        counts = np.array([round(float(value or 0)) for value in row[first:]], np.int64)
         key = row[name_at] if name_at is not None else f"row{i}"
         series.append(
             Series(name=key, pattern=row[kind_at] if kind_at is not None else "", counts=counts, key=key)
