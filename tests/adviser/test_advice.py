@@ -20,7 +20,7 @@ from preheat_tools.adviser.setup import Setup, barred
 from preheat_tools.adviser.strategies import Strategy
 from preheat_tools.adviser.traffic import TrafficError, chosen
 from preheat_tools.adviser.waits import quantile, service_ms
-from preheat_tools.adviser.words import by_price, price_usd, verdict
+from preheat_tools.adviser.words import by_price, own_cost, price_usd, verdict
 from preheat_tools.doctor.findings import Grade
 from preheat_tools.doctor.parameters import check, load
 from preheat_tools.simulator.traces import Duration, Series, Trace
@@ -241,6 +241,12 @@ def test_the_best_memory_size_is_named_and_set(case: Case) -> None:
     assert [one.size.memory_mb for one in advice.sizes] == [2048, 2560, 4096]
     assert advice.best_size.size == better and advice.settings["Memory"] == "2560"
     assert "At 2,560 MB in place of 2,048" in verdict(advice)
+
+
+def test_what_preheat_itself_costs_is_said_as_it_grows(advice: Advice) -> None:
+    assert "schedule, metrics and alarms, whatever the traffic" in own_cost(advice)
+    several = own_cost(replace(advice, functions=40))
+    assert "whatever the traffic" not in several and "metrics of 40 functions" in several
 
 
 def test_prices_are_written_as_people_do() -> None:

@@ -111,6 +111,13 @@ def test_cold_starts_left_are_held_against_those_seen() -> None:
     assert saved_words(told)[-1] == "It expected 1 cold starts to be left; customers waited for 3."
 
 
+def test_an_expectation_is_told_as_one_before_any_figure() -> None:
+    (said, *_) = saved_words(saved([line(A, 0.0)]))
+    assert said.startswith("By its own expectation") and "too many rather than too few" in said
+    (said, *_) = saved_words(saved([line(A, 0.0, spared=2.0), line(A, 300.0, spent_usd=9.0)]))
+    assert "cost $9.00 more than nothing would have" in said
+
+
 def test_the_runtime_s_own_record_counts_before_what_was_announced() -> None:
     record = '{"_aws": {}, "FunctionName": "a", "record": "cold_start", "customer_cold_start": true}'
     found = saved([line(A, 0.0), burst("a:live", 9), record, record])

@@ -66,12 +66,14 @@ def _memory(advice: Advice) -> str:
 
 
 def own_cost(advice: Advice) -> str:
-    """What of Preheat's bill is the same whatever the traffic."""
-    own = advice.strategy("preheat").kinds["own"]
-    return (
-        f"{usd(own)} of Preheat's bill are its own schedule, metrics and alarms: the same for one function and for "
-        "many, and less with --metrics lean or off."
-    )
+    """What of Preheat's bill is for itself."""
+    own = usd(advice.strategy("preheat").kinds["own"])
+    less = "less with --metrics lean or off"
+    if advice.functions == 1:
+        return (
+            f"{own} of Preheat's bill are its own schedule, metrics and alarms, whatever the traffic: {less}."
+        )
+    return f"{own} of Preheat's bill are its schedule, alarms and the metrics of {advice.functions} functions: {less}."
 
 
 def by_price(advice: Advice) -> list[tuple[str, str]]:
@@ -94,15 +96,15 @@ def saved_words(found: Savings) -> list[str]:
     dry = [one for one in found.targets if one.dry_run]
     said = []
     if real:
-        amount = sum(one.saved_usd for one in real)
+        amount, spent = (sum(getattr(one, name) for one in real) for name in ("saved_usd", "spent_usd"))
+        spared = sum(one.cold_starts_spared for one in real)
         balance = (
             f"saved {usd(amount)}" if amount >= 0 else f"cost {usd(-amount)} more than nothing would have"
         )
         said.append(
-            f"Over {_days(real)} the warmer spent {usd(sum(one.spent_usd for one in real))}, spared "
-            f"{sum(one.cold_starts_spared for one in real):,.0f} cold starts and {balance}, waiting at your price "
-            "included. That is what it expected itself, and it expects too many cold starts rather than too few; what "
-            "would have been without it cannot be seen."
+            f"By its own expectation the warmer spared {spared:,.0f} cold starts in {_days(real)} and {balance}, "
+            f"waiting at your price included, with {usd(spent)} spent. It expects too many rather than too few, and "
+            "what would have been without it cannot be seen."
         )
     if dry:
         said.append(
