@@ -61,6 +61,16 @@ def judge(
     return Verdict(doubts=tuple(dict.fromkeys(doubts)), table=tuple(_table(names, before, after)))
 
 
+def incomplete(replies: Sequence[Reply], environments: int) -> bool:
+    """Whether asking again may tell more: too few environments, or models whose turn has not come; never where a
+    model failed."""
+    models = [(model, reply) for reply in replies for model in reply.models.values()]
+    if any(model.problem for model, _ in models):
+        return False
+    waiting = (model.level < Level.HOT and not _took_its_turn(model, reply) for model, reply in models)
+    return len(replies) < environments or any(waiting)
+
+
 def _unsound(reply: Reply, names: Sequence[str], limits: Limits) -> Iterator[str]:
     where = f"in environment {reply.environment}"
     for name in names:

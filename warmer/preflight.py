@@ -22,7 +22,7 @@ from warmer.adapters.pings import Asked, LambdaPinger
 from warmer.adapters.pings import Limits as SendingLimits
 from warmer.adapters.volley import Timeouts
 from warmer.app import AWS, Context, log
-from warmer.gate import Limits, Verdict, judge
+from warmer.gate import Limits, Verdict, incomplete, judge
 from warmer.policy.values import Round, Target
 
 HOLD_S = 0.1
@@ -30,6 +30,8 @@ MOST = 900
 """Environments that one sender can reach at once."""
 ASKED_OF_OLD = 2
 """Environments of the version that serves: each is kept from customers while it is asked, and two say how fast."""
+AGAIN = 2
+"""How often a step is asked again for environments that a busy sender missed, and models whose turn they missed."""
 RESERVE_S = 10.0
 """Of the hook's own time, kept for its answer to CodeDeploy."""
 _VERSION = re.compile(r"(?:.*:)?([A-Za-z0-9_-]+):(\d+)")
@@ -62,7 +64,7 @@ class Preflight:
             return judge((), (), self.limits, [f"{old} (old): {problem}" for problem in before.problems])
         environments = 1
         while True:
-            asked = self._ask(new, environments, levels)
+            asked = self._reach(new, environments, levels, until_s)
             last = environments >= self.limits.environments
             ratio = self.limits.ratio if last else math.inf  # times are compared when all there are can be
             step = Limits(environments=environments, ratio=ratio, memory_mb=self.limits.memory_mb)
@@ -72,6 +74,17 @@ class Preflight:
             if self.clock() >= until_s:
                 return judge(asked.replies, before.replies, self.limits, ["the hook's own time is over"])
             environments = min(2 * environments, self.limits.environments)
+
+    def _reach(self, new: Target, environments: int, levels: Mapping[str, str], until_s: float) -> Asked:
+        """As many environments as asked for, each as it was found last; again where some were missed."""
+        found: dict[str, Reply] = {}
+        for _ in range(1 + AGAIN):
+            asked = self._ask(new, environments, levels)
+            found |= {reply.environment: reply for reply in asked.replies}
+            complete = not incomplete(tuple(found.values()), environments)
+            if complete or asked.problems or self.clock() >= until_s:
+                break
+        return Asked(tuple(found.values()), asked.problems)
 
     def _ask(self, target: Target, environments: int, levels: Mapping[str, str]) -> Asked:
         """First to make the environments and load, then to find the models as customers will.

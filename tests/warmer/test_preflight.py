@@ -205,6 +205,60 @@ def test_a_version_is_warmed_in_steps_and_each_model_asked_for_hot() -> None:
     assert all(one.levels == {"a": "HOT", "b": "HOT"} for one in rounds)
 
 
+@dataclass
+class Crowded(Scripted):
+    """Environments of the new version that are found a round later each: other work kept pings from them."""
+
+    late: int = 0
+
+    def ask(self, wanted: Round) -> Asked:
+        found = super().ask(wanted)
+        if wanted.target != NEW or wanted.environments < 3 or self.late <= 0:
+            return found
+        self.late -= 1
+        return Asked(found.replies[:-1], found.problems)
+
+
+def test_environments_that_a_busy_sender_missed_are_asked_for_again() -> None:
+    asker = Crowded({NEW: [reply(str(n)) for n in range(3)], OLD: [reply("0")]}, late=2)
+    assert preflight(asker, environments=3).judge(NEW, OLD, until_s=60).passed
+    assert [one.environments for one in asker.asked if one.target == NEW] == [1, 1, 2, 2, 3, 3, 3, 3]
+
+
+def test_a_model_that_missed_its_turn_gets_another() -> None:
+    waiting = {"a": model(), "b": model(level=Level.COLD, first_answer_ms=0.0, steady_ms=0.0)}
+    replies = {NEW: [reply("1", **waiting)], OLD: [reply("0")]}
+
+    class Slow(Scripted):
+        def ask(self, wanted: Round) -> Asked:
+            if sum(one.target == NEW for one in self.asked) == 3:
+                self.replies[NEW] = [reply("1")]
+            return super().ask(wanted)
+
+    assert preflight(Slow(replies), environments=1).judge(NEW, OLD, until_s=60).passed
+
+
+@pytest.mark.parametrize(
+    ("new", "rounds"),
+    [
+        pytest.param([reply("1")], 8, id="one-that-never-answers-is-asked-for-twice-more"),
+        pytest.param(
+            [reply("1"), reply("2", a=model(problem="wrong"), b=model())], 4, id="a-wrong-answer-stands"
+        ),
+    ],
+)
+def test_what_stays_a_doubt_is_a_no(new: list[Reply], rounds: int) -> None:
+    asker = Scripted({NEW: new, OLD: [reply("0")]})
+    assert not preflight(asker, environments=2).judge(NEW, OLD, until_s=60).passed
+    assert sum(one.target == NEW for one in asker.asked) == rounds
+
+
+def test_nothing_is_asked_again_when_the_hook_s_time_is_over() -> None:
+    asker = Scripted({NEW: [], OLD: [reply("0")]})
+    assert not preflight(asker, now_s=61).judge(NEW, OLD, until_s=60).passed
+    assert sum(one.target == NEW for one in asker.asked) == 2
+
+
 def test_one_that_cannot_start_is_paid_for_once() -> None:
     asker = Scripted({OLD: [reply("0")]}, {NEW: ("no answer within 30 s",)})
     verdict = preflight(asker).judge(NEW, OLD, until_s=60)

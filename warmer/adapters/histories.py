@@ -99,10 +99,10 @@ class DynamoHistories:
         found = tuple(target for target in targets if target not in failed)
         history = History.stack([_row(self._items[t], self.clock()) for t in found])
         for row, target in enumerate(found):
-            if self._routed_anew(target):
-                history.columns["reached"][row] = (
-                    0  # of another version: none of this one's is known to be warm
-                )
+            if self._routed_anew(
+                target
+            ):  # what was reached is of another version: nothing is known to be warm
+                history.columns["reached"][row] = 0
         return Loaded(found, history, failed)
 
     def save(

@@ -55,16 +55,23 @@ def _warm(story: Story, warm: Half) -> dict[str, Any]:
     return body
 
 
+def _left(after: dict[str, Any]) -> str:
+    """Which cold starts are left while the warmer ticks."""
+    if not after["cold_starts"]:
+        return "After the first cycle no customer met a cold start."
+    return (
+        f"Cold starts after the first cycle: {after['pings_met']} of {after['cold_starts']} met a round of pings, "
+        f"the others a pool that was busy or gone."
+    )
+
+
 def table(found: dict[str, Any]) -> Table:
     """Cold against warm: a row for each stretch of traffic."""
     shown = Table(
         title="Cold against warm", caption=TOUCHED.format(found["time_compression"]), caption_justify="left"
     )
     after = found["warm"]["after_first_cycle"]
-    shown.caption = (
-        f"Cold starts after the first cycle: {after['pings_met']} of {after['cold_starts']} met a round of pings, "
-        f"the others a pool that was busy or gone. {shown.caption}"
-    )
+    shown.caption = f"{_left(after)} {shown.caption}"
     shown.add_column("", no_wrap=True)
     for name in ("requests", "cold starts", "p50 ms", "p99 ms", "billed ms", "pings", "their cost"):
         shown.add_column(name, justify="right", no_wrap=True)
