@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from preheat_tools.simulator import engine as eng
 from preheat_tools.simulator.assumptions import Assumptions
+from preheat_tools.simulator.function import Function
 from preheat_tools.simulator.traces import Series
-from preheat_tools.simulator.world import Function
 
 from tests.simulator.reference import play
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from preheat_tools.simulator import engine as eng
 from preheat_tools.simulator.assumptions import Assumptions
+from preheat_tools.simulator.function import START_S, Function
 from preheat_tools.simulator.run import Result
-from preheat_tools.simulator.world import START_S, Function
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 860, 320, 70, 40, 16
 STYLE = """

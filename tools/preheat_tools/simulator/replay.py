@@ -9,8 +9,8 @@ import numpy as np
 
 from preheat_tools.simulator import engine as eng
 from preheat_tools.simulator.assumptions import Assumptions
+from preheat_tools.simulator.function import Function
 from preheat_tools.simulator.traces import Series
-from preheat_tools.simulator.world import Function
 
 ROUND_GAP_S = 30.0
 """Pings further apart than this are of two rounds."""

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from preheat_tools.simulator import engine as eng
 from preheat_tools.simulator.assumptions import Assumptions
 from preheat_tools.simulator.baselines.fixed import NEVER_S
+from preheat_tools.simulator.function import START_S, Function
 from preheat_tools.simulator.traces import Duration, Trace
 from preheat_tools.simulator.world import (
-    START_S,
-    Function,
     SimulatedColdStarts,
     SimulatedDemand,
     SimulatedPinger,
