@@ -67,7 +67,10 @@ def incomplete(replies: Sequence[Reply], environments: int) -> bool:
     models = [(model, reply) for reply in replies for model in reply.models.values()]
     if any(model.problem for model, _ in models):
         return False
-    waiting = (model.level < Level.HOT and not _took_its_turn(model, reply) for model, reply in models)
+    waiting = (
+        not model.hashed or (model.level < Level.HOT and not _took_its_turn(model, reply))
+        for model, reply in models
+    )
     return len(replies) < environments or any(waiting)
 
 
@@ -81,6 +84,8 @@ def _unsound(reply: Reply, names: Sequence[str], limits: Limits) -> Iterator[str
             yield f"{name} failed {where}: {model.problem}"
         elif model.level < Level.HOT and not _took_its_turn(model, reply):
             yield f"{name} is {model.level.name}, not HOT, {where}"
+        elif not model.hashed:
+            yield f"{name} was not hashed in time {where}"
     memory_mb = sum(model.memory_mb for model in reply.models.values())
     if limits.memory_mb and memory_mb > limits.memory_mb:
         yield f"models take {memory_mb:.0f} MB {where}, the function has {limits.memory_mb}"

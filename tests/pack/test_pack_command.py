@@ -12,10 +12,11 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner, Result
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 from preheat.golden import read_golden
 from preheat.pack import check_files, read_pack
 from preheat_tools.cli import main
+from preheat_tools.pack.graph import dense_stretches, write_graph
 
 from tests import browser
 
@@ -312,3 +313,30 @@ def test_a_disk_that_fills_up_is_said_and_leaves_the_good_pack(packed: Path, tmp
     assert "TMPDIR" in done.stderr
     assert {file.name: file.read_bytes() for file in good.iterdir()} == before
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_what_every_answer_needs_whole_may_be_read_ahead_and_tables_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = {"table": np.zeros((5000, 16), np.float32), "a": np.eye(16, dtype=np.float32) * 2}
+    weights["b"] = np.ones((16, 512), np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "a"], ["between"]),
+        helper.make_node("Relu", ["between"], ["positive"]),
+        helper.make_node("MatMul", ["positive", "b"], ["y"]),
+    ]
+    inputs = [helper.make_tensor_value_info("ids", TensorProto.INT64, [4])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [4, 512])]
+    initializers = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, initializers)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "m.onnx")
+    write_graph(tmp_path / "m.onnx", tmp_path)
+    assert dense_stretches(tmp_path) == ()  # too little to matter
+    monkeypatch.setattr("preheat_tools.pack.graph.READ_AHEAD_BYTES", 1)
+    stretches = dense_stretches(tmp_path)
+    content = (tmp_path / "weights.bin").read_bytes()
+    assert sum(length for _, length in stretches) >= weights["a"].nbytes + weights["b"].nbytes
+    found = b"".join(content[offset : offset + length] for offset, length in stretches)
+    assert weights["a"].tobytes() in found and weights["b"].tobytes() in found
+    assert len(found) < weights["table"].nbytes

@@ -98,7 +98,7 @@ class World:
     """A host over the packs of a folder, in surroundings of the test's own; `init` is a cold start."""
 
     def __init__(
-        self, root: Path, *, load_s: float = 0.0, answers_s: tuple[float, ...] = (0.0,), **settings: Any
+        self, root: Path, /, *, load_s: float = 0.0, answers_s: tuple[float, ...] = (0.0,), **settings: Any
     ) -> None:
         self.root = root
         self.around = FakeSurroundings(**settings)

@@ -12,7 +12,7 @@ from preheat.fields import PackError
 from preheat.host import RequiredModelFailed, UnknownModel
 from preheat.manifest import Measured
 from preheat.memory import NotReady
-from preheat.model import Quarantined
+from preheat.model import AHEAD_BYTES, Quarantined
 from preheat.pack import LARGE_BYTES, Pack, read_pack
 from preheat.ping import Level
 from preheat.settings import PROVISIONED
@@ -238,6 +238,74 @@ def test_weights_in_bulk_are_hashed_beside_the_opening_and_a_wrong_byte_is_found
         world.host["spoilt"].run(VISITED)
 
 
+@pytest.fixture
+def spoilt(models: Path) -> Path:
+    """A pack whose weights in bulk differ from its manifest by a byte, and answer as they should."""
+    folder = write_pack(models, "a")
+    manifest = read_pack(folder).manifest
+    (folder / "weights.bin").write_bytes(bytes(AHEAD_BYTES + 1))
+    rewrite_manifest(folder, manifest)
+    flip_a_byte(folder / "weights.bin")
+    return folder
+
+
+def test_weights_that_lambda_delivered_are_hashed_by_the_first_ping_rather_than_before_a_customers_answer(
+    models: Path, spoilt: Path
+) -> None:
+    write_pack(models, "sound")
+    world = World(models, on_lambda=True, root=str(models.parent)).init()
+    assert world.levels() == {"a": "HOT", "sound": "HOT"}
+    assert {name: report.hashed for name, report in world.host.report().items()} == {
+        "a": False,
+        "sound": True,
+    }
+    world.host.warm({}, world.clock.now_s + 10.0)
+    assert world.levels() == {"a": "COLD", "sound": "HOT"}
+    with pytest.raises(Quarantined, match=r"SHA-256 of weights\.bin is"):
+        world.host["a"].run(VISITED)
+    (record,) = world.around.records("quarantine")
+    assert record["model"] == "a"
+
+
+def test_a_ping_without_the_time_to_hash_says_that_the_model_is_not_hashed(
+    models: Path, spoilt: Path
+) -> None:
+    world = World(models, on_lambda=True, root=str(models.parent)).init()
+    world.host.warm({"a": Level.LOADED}, world.clock.now_s + 0.001)
+    assert (world.levels(), world.host.report()["a"].hashed) == ({"a": "HOT"}, False)
+
+
+@pytest.mark.parametrize("setting", [{"hash_first": True}, {"root": "/var/task"}, {"on_lambda": False}])
+def test_they_are_hashed_before_the_first_answer_where_asked_for_or_brought_from_elsewhere(
+    models: Path, spoilt: Path, setting: dict[str, Any]
+) -> None:
+    world = World(models, **({"on_lambda": True, "root": str(models.parent)} | setting)).init()
+    assert world.levels() == {"a": "COLD"}
+
+
+def test_with_provisioned_concurrency_they_are_hashed_in_init(models: Path, spoilt: Path) -> None:
+    world = World(models, on_lambda=True, root=str(models.parent), initialization=PROVISIONED).init()
+    assert world.levels() == {"a": "COLD"}
+
+
+def test_weights_of_another_size_are_found_at_once(models: Path, spoilt: Path) -> None:
+    (spoilt / "weights.bin").write_bytes(bytes(AHEAD_BYTES))
+    world = World(models, on_lambda=True, root=str(models.parent)).init()
+    assert f"weights.bin has {AHEAD_BYTES} bytes" in world.host.report()["a"].problem
+    assert world.opener.opened == []
+
+
+def test_weights_that_are_hashed_in_no_time_are_hashed_before_the_first_answer_everywhere(
+    models: Path,
+) -> None:
+    folder = write_pack(models, "a")
+    manifest = read_pack(folder).manifest
+    (folder / "weights.bin").write_bytes(bytes(AHEAD_BYTES))
+    rewrite_manifest(folder, manifest)
+    flip_a_byte(folder / "weights.bin")
+    assert World(models, on_lambda=True, root=str(models.parent)).init().levels() == {"a": "COLD"}
+
+
 def test_a_wrong_hash_is_the_reason_given_even_where_the_engine_fails_too(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,7 +443,7 @@ def test_another_model_that_fails_does_not(models: Path) -> None:
 
 def test_a_warm_up_goes_on_until_latency_is_steady(models: Path) -> None:
     write_pack(models, "a")
-    world = World(models, answers_s=(0.9, 0.5, 0.4, 0.2, 0.21, 0.2)).init()
+    world = World(models, answers_s=(0.9, 0.5, 0.4, 0.2, 0.21, 0.2), initialization=PROVISIONED).init()
     report = world.host.report()["a"]
     assert report.first_answer_ms == pytest.approx(900.0)
     assert report.steady_ms == pytest.approx(200.0)
@@ -384,8 +452,21 @@ def test_a_warm_up_goes_on_until_latency_is_steady(models: Path) -> None:
 
 def test_a_latency_that_never_settles_ends_the_warm_up_too(models: Path) -> None:
     write_pack(models, "a")
-    world = World(models, answers_s=(1.0, 1.0, 0.64, 0.32, 0.16, 0.08, 0.04, 0.02)).init()
+    world = World(
+        models, answers_s=(1.0, 1.0, 0.64, 0.32, 0.16, 0.08, 0.04, 0.02), initialization=PROVISIONED
+    ).init()
     assert world.opener.sessions["a"].runs == 2 + 5
+
+
+def test_on_demand_somebody_may_wait_so_that_only_a_ping_goes_on_to_a_steady_latency(models: Path) -> None:
+    write_pack(models, "a")
+    world = World(models, answers_s=(0.9, 0.5, 0.4, 0.2, 0.21)).init()
+    assert world.levels() == {"a": "HOT"}
+    assert (world.opener.sessions["a"].runs, world.host.report()["a"].steady_ms) == (2, 0.0)
+    world.host.warm({}, world.clock.now_s + 10.0)
+    assert (world.opener.sessions["a"].runs, world.host.report()["a"].steady_ms) == (5, pytest.approx(200.0))
+    world.host.warm({}, world.clock.now_s + 10.0)
+    assert world.opener.sessions["a"].runs == 5
 
 
 def test_a_warm_up_past_its_deadline_is_tried_once_more_then_given_up(models: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from preheat.settings import RESERVE_MB, SettingError, Settings
 
@@ -46,6 +48,7 @@ def test_another_folder_may_be_named() -> None:
         ("PREHEAT_MEMORY_MB", "-1", "was: '-1'"),
         ("PREHEAT_MEMORY_MB", "nan", "was: 'nan'"),
         ("PREHEAT_WARM_UP_S", "inf", "PREHEAT_WARM_UP_S must be a number"),
+        ("PREHEAT_HASHES", "never", "PREHEAT_HASHES must be ahead or first, was: 'never'"),
         ("PREHEAT_INIT_S", "x", "PREHEAT_INIT_S must be a number"),
     ],
 )
@@ -53,3 +56,15 @@ def test_what_cannot_be_used_is_said(name: str, value: str, said: str) -> None:
     with pytest.raises(SettingError) as error:
         Settings.of({name: value})
     assert said in str(error.value)
+
+
+def test_lambda_delivers_its_package_and_its_layers_and_nothing_beside_them(tmp_path: Path) -> None:
+    inside, linked = tmp_path / "task" / "models", tmp_path / "task" / "linked"
+    inside.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    linked.symlink_to(tmp_path / "elsewhere")
+    variables = {"AWS_LAMBDA_FUNCTION_NAME": "f", "LAMBDA_TASK_ROOT": str(tmp_path / "task")}
+    settings = Settings.of(variables)
+    folders = [str(inside), "/opt/models", "/mnt/efs/models", "/tmp/models", f"{tmp_path}/task2", str(linked)]
+    assert [settings.delivers(folder) for folder in folders] == [True, True, False, False, False, False]
+    assert not Settings.of({"LAMBDA_TASK_ROOT": str(tmp_path / "task")}).delivers(str(inside))

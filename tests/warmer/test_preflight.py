@@ -20,7 +20,7 @@ from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.pings import Asked, LambdaPinger
 from warmer.adapters.pings import Limits as SendingLimits
 from warmer.adapters.volley import Timeouts
-from warmer.gate import Limits, Verdict, judge
+from warmer.gate import Limits, Verdict, incomplete, judge
 from warmer.policy.history import History
 from warmer.policy.values import Round, Target
 from warmer.preflight import Environment, Preflight, answer, kept_warm, turns
@@ -139,6 +139,13 @@ def test_a_model_that_gave_way_to_another_was_verified_in_its_turn() -> None:
 )
 def test_a_model_that_is_not_hot_is_a_doubt(made: Reply) -> None:
     assert "b is CACHED, not HOT" in judge((made,), (), Limits(environments=1)).report()
+
+
+def test_a_model_that_was_not_hashed_in_time_is_asked_for_again_and_then_refused() -> None:
+    late = reply("1", a=model(hashed=False), b=model())
+    assert incomplete((late,), 1)
+    assert "a was not hashed in time in environment 1" in judge((late,), (), Limits(environments=1)).report()
+    assert not incomplete((reply("1", a=model(), b=model()),), 1)
 
 
 def test_models_that_do_not_fit_at_once_take_turns() -> None:

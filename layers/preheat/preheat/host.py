@@ -5,6 +5,7 @@ from __future__ import annotations
 from _thread import RLock
 
 from preheat.choice import eager_set, order
+from preheat.deferred import defer, load_deferred
 from preheat.departures import MOST, Departures
 from preheat.engines import begin_library, open_session
 from preheat.health import failed_required, reports, required_not_hot, unready
@@ -12,7 +13,7 @@ from preheat.life import Life
 from preheat.loading import InitTime, import_all, side_by_side, slowness
 from preheat.memory import Memory, NotReady
 from preheat.model import HostedModel, Quarantined
-from preheat.pack import read_packs
+from preheat.pack import names_engine, read_packs
 from preheat.ping import Level, ModelReport
 from preheat.record import ColdStart, cold_start_line, quarantine_line
 from preheat.served import Served
@@ -56,7 +57,13 @@ class ModelHost(dict[str, Served]):
         self.settings, self._surroundings, self.clock = settings, surroundings, surroundings.clock()
         self.began_s = self.clock.steady_s()
         opener = opener or (lambda pack: open_session(pack, device=settings.device))
-        self._models = {pack.name: HostedModel(pack, self.clock.steady_s, opener) for pack in packs}
+        ahead = not settings.hash_first
+        self._models = {
+            pack.name: HostedModel(
+                pack, self.clock.steady_s, opener, hash_ahead=ahead and settings.delivers(pack.folder)
+            )
+            for pack in packs
+        }
         super().__init__({name: Served(self, model) for name, model in self._models.items()})
         self.unreadable: dict[str, PackError] = {}
         self.life = Life()
@@ -69,28 +76,36 @@ class ModelHost(dict[str, Served]):
 
     @classmethod
     def from_packs(
-        cls, folder: str = "models", *, beside: Iterable[str] = (), surroundings: Surroundings | None = None
+        cls,
+        folder: str = "models",
+        *,
+        beside: Iterable[str] = (),
+        deferred: Iterable[str] = (),
+        surroundings: Surroundings | None = None,
     ) -> ModelHost:
         """Find the packs below a folder (PREHEAT_MODELS names another) and at the addresses of PREHEAT_PACKS, and
         load the eager ones.
 
-        `beside` names modules that the handler imports: they are imported while the models load. Raises PackError
-        where there are no packs, RequiredModelFailed where INIT must not succeed.
+        `beside` names modules that the handler imports: they are imported while the models load. `deferred` names
+        those that no first answer needs: an `import` of one costs nothing until something of it is used, or a ping
+        comes (`preheat.deferred`). Raises PackError where there are no packs, RequiredModelFailed where INIT must not
+        succeed.
         """
         surroundings = surroundings or Process()
-        root = surroundings.settings.folder(folder)
-        if addresses := surroundings.settings.packs:
-            from preheat.remote import add_packs
-
-            packs, unreadable = add_packs(root, addresses, surroundings.settings.scratch)
-        else:
-            packs, unreadable = read_packs(root)
+        defer(deferred)
+        settings, root = surroundings.settings, surroundings.settings.folder(folder)
         if (
-            surroundings.settings.hot
-            and surroundings.settings.device == "cpu"
-            and any(pack.manifest.engine == "onnxruntime" for pack in packs)
+            settings.hot
+            and settings.device == "cpu"
+            and (settings.packs or names_engine(root, "onnxruntime"))
         ):
             begin_library()
+        if addresses := settings.packs:
+            from preheat.remote import add_packs
+
+            packs, unreadable = add_packs(root, addresses, settings.scratch)
+        else:
+            packs, unreadable = read_packs(root)
         host = cls(packs, surroundings)
         host.unreadable = unreadable
         host.initialise(beside)
@@ -121,7 +136,8 @@ class ModelHost(dict[str, Served]):
         def step(name: str) -> None:
             model = self._models[name]
             if time.begin(name, self._expected_s(model, Level.HOT)):
-                self._bring(model, Level.HOT, limit_s - self.clock.steady_s(), eager)
+                waited_for = self.settings.initialization == ON_DEMAND
+                self._bring(model, Level.HOT, limit_s - self.clock.steady_s(), eager, waited_for=waited_for)
                 time.end(name)
 
         side_by_side(eager, step, (lambda: import_all(modules)) if modules else None)
@@ -166,7 +182,7 @@ class ModelHost(dict[str, Served]):
             model, level = self._models[candidate.name], levels[candidate.name]
             if self._expected_s(model, level) <= left_s:
                 self._bring(model, level, left_s, keep)
-        self._repack(deadline_s)
+        self._finish(deadline_s)
 
     def report(self) -> dict[str, ModelReport]:
         """Every model as it is now."""
@@ -235,11 +251,19 @@ class ModelHost(dict[str, Served]):
 
     def _ahead_of_traffic(self) -> None:
         """INIT with minutes to spend and nobody waiting: full speed, and no environment without its required models."""
-        self._repack(float("inf"))
+        self._finish(float("inf"))
         if reason := self.failed_required():
             raise RequiredModelFailed(reason)
         if self.settings.hot and (reason := required_not_hot(self._models)):
             raise RequiredModelFailed(reason)
+
+    def _finish(self, deadline_s: float) -> None:
+        """What no customer is to wait for, where none does: hashes that were left, full speed, deferred modules."""
+        for model in self._sound():
+            model.check_rest(deadline_s - self.clock.steady_s())
+            self._tell_if_failed(model)
+        self._repack(deadline_s)
+        load_deferred()
 
     def _repack(self, deadline_s: float) -> None:
         """Second sessions at full speed, where no customer waits, one after another: memory is checked for each."""
@@ -254,10 +278,18 @@ class ModelHost(dict[str, Served]):
                     room_mb=self._memory.free_mb(),
                 )
 
-    def _bring(self, model: HostedModel, level: Level, left_s: float, keep: Iterable[str]) -> None:
+    def _bring(
+        self,
+        model: HostedModel,
+        level: Level,
+        left_s: float,
+        keep: Iterable[str],
+        *,
+        waited_for: bool = False,
+    ) -> None:
         try:
             if level == Level.HOT:
-                self._make_hot(model, left_s, keep)
+                self._make_hot(model, left_s, keep, waited_for=waited_for)
             elif level >= Level.LOADED:
                 with self._lock:
                     self._memory.take(model, keep)
@@ -272,14 +304,21 @@ class ModelHost(dict[str, Served]):
             return  # its level in the reply says so
         self._tell_if_failed(model)
 
-    def _make_hot(self, model: HostedModel, left_s: float = float("inf"), keep: Iterable[str] = ()) -> None:
+    def _make_hot(
+        self,
+        model: HostedModel,
+        left_s: float = float("inf"),
+        keep: Iterable[str] = (),
+        *,
+        waited_for: bool = True,
+    ) -> None:
         """Load and verify within `left_s`; meanwhile it is in use, so that no other model's need evicts it."""
         deadline_s = self.clock.steady_s() + left_s
         with self._lock:
             self._memory.take(model, keep)
             model.in_use += 1
         try:
-            model.make_hot(self.settings.warm_up_s, deadline_s)
+            model.make_hot(self.settings.warm_up_s, deadline_s, waited_for=waited_for)
         finally:
             with self._lock:
                 model.in_use -= 1

@@ -104,6 +104,9 @@ class Manifest(Frozen):
     measured: Measured = Measured()
     built_with: Mapping[str, str] = MappingProxyType({})
     cpu: LaidOut | None = None
+    read_ahead: tuple[tuple[int, int], ...] = ()
+    """Offset and length of what may be read ahead of the engine in the portable graph's weights, in bytes
+    (`preheat.engines.read_ahead`)."""
 
     def to_json(self) -> str:
         """The text of `manifest.json`."""
@@ -112,6 +115,8 @@ class Manifest(Frozen):
         body = {"format": FORMAT} | _plain(self)
         if self.cpu is None:
             del body["cpu"]
+        if not self.read_ahead:
+            del body["read_ahead"]
         return json.dumps(body, indent=2) + "\n"
 
     @staticmethod
@@ -147,6 +152,7 @@ class Manifest(Frozen):
             measured=_measured(read.object("measured", {})),
             built_with=read.strings("built_with"),
             cpu=_laid_out(read.object("cpu")) if "cpu" in read.body else None,
+            read_ahead=_stretches(read.get("read_ahead", list, []), where),
         )
         read.no_more()
         _check(manifest, where)
@@ -208,6 +214,19 @@ def _laid_out(item: Fields) -> LaidOut:
     found = LaidOut(family=item.get("family", str), graph=item.get("graph", str))
     item.no_more()
     return found
+
+
+def _stretches(given: list[Any], where: str) -> tuple[tuple[int, int], ...]:
+    for stretch in given:
+        if not (
+            isinstance(stretch, list)
+            and len(stretch) == 2
+            and all(type(number) is int and number >= 0 for number in stretch)
+        ):
+            raise PackError(
+                f"{where}: read_ahead holds pairs of an offset and a length in bytes, was: {short(stretch)}"
+            )
+    return tuple((offset, length) for offset, length in given)
 
 
 def _measured(item: Fields) -> Measured:

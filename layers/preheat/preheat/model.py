@@ -9,9 +9,9 @@ from preheat.engines import EngineError, open_session
 from preheat.engines.beside import Opening
 from preheat.fields import PackError
 from preheat.golden import difference, read_golden
-from preheat.pack import by_size, check_files
+from preheat.pack import by_size, check_files, check_sizes
 from preheat.ping import Level, ModelReport
-from preheat.warmup import WarmUp, warm_up
+from preheat.warmup import until_steady, verify, warm_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
     Opener = Callable[[Pack], Session]
 
+AHEAD_BYTES = 16 << 20
+"""What takes longer to hash than a customer should wait for it: some 20 ms."""
+HASHED_BYTES_S = 400e6
+"""What a core hashes at least by SHA-256, for a guess whether there is time: half of what the build machine does."""
 MOST_LATE = 2
 """A model whose warm-up passes its deadline this many times in a row is given up."""
 
@@ -36,7 +40,15 @@ class Quarantined(RuntimeError):
 class HostedModel:
     """A pack with what this environment has made of it. Not for use by hand: a host gives and takes its memory."""
 
-    def __init__(self, pack: Pack, clock_s: Callable[[], float], opener: Opener = open_session) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        clock_s: Callable[[], float],
+        opener: Opener = open_session,
+        *,
+        hash_ahead: bool = False,
+    ) -> None:
+        """`hash_ahead` leaves the largest weights to `check_rest`, for a pack that somebody else has checked."""
         self.pack = pack
         self.level = Level.COLD
         self.problem = ""
@@ -50,7 +62,9 @@ class HostedModel:
         self.load_ms = self.first_answer_ms = self.steady_ms = 0.0
         self._clock_s, self._opener = clock_s, opener
         self._session: Session | None = None
-        self._checked = pack.checked
+        self._unchecked = [] if pack.checked else list(pack.manifest.files)
+        self._hash_ahead = hash_ahead
+        self._steady = False
         self._late = 0
         self._pays: bool | None = None
         self.not_packed = ""
@@ -94,10 +108,10 @@ class HostedModel:
         """What is left to do for a level, by the pack builder's measures; what is done takes nothing."""
         measured = self.manifest.measured
         load_ms = (measured.load_ms or 1.0) if self.level < Level.LOADED <= level else 0.0
-        if level < Level.HOT or self.level == Level.HOT:
+        if level < Level.HOT or self.is_at(Level.HOT):
             return load_ms
         # each golden question, and the first again until its latency is steady: two more at best
-        answers = self.manifest.golden.cases + 2
+        answers = (0 if self.level == Level.HOT else self.manifest.golden.cases) + 2
         return load_ms + measured.first_answer_ms + answers * measured.steady_ms
 
     def report(self) -> ModelReport:
@@ -113,11 +127,19 @@ class HostedModel:
             requests=self.requests,
             needs_mb=self.memory_mb,
             needs_ms=round(self.candidate().load_ms, 3),
+            hashed=self.hashed,
         )
 
+    @property
+    def hashed(self) -> bool:
+        """Whether each of its files has the hash that the manifest says."""
+        return not self._unchecked
+
     def is_at(self, level: Level) -> bool:
-        """Whether nothing is to be done for a level; COLD asks for the memory back."""
-        return not self.holds_memory if level == Level.COLD else self.level >= level
+        """Whether nothing is to be done for a level; COLD asks for the memory back, HOT for a steady latency too."""
+        if level == Level.COLD:
+            return not self.holds_memory
+        return self.level >= level and (level < Level.HOT or self._steady)
 
     def cache(self) -> None:
         """Bring the files into the page cache by checking their hashes."""
@@ -130,15 +152,27 @@ class HostedModel:
             if self.level < Level.LOADED and not self.problem:
                 self._guarded(self._load)
 
-    def make_hot(self, warm_up_s: float, deadline_s: float = float("inf")) -> None:
+    def make_hot(
+        self, warm_up_s: float, deadline_s: float = float("inf"), *, waited_for: bool = False
+    ) -> None:
         """Load and warm up by the golden questions; a wrong answer is a quarantine, a late one is tried once more.
 
+        Where somebody may be waiting it ends with them: what makes later answers steady would make this one late.
         A warm-up cut at `deadline_s`, before it had its `warm_up_s`, says nothing against the model.
         """
         self.load()
         with self._lock:
             if self.level != Level.HOT and not self.problem:
                 self._guarded(lambda: self._verify(warm_up_s, deadline_s))
+            if self.level == Level.HOT and not self._steady and not waited_for:
+                self._guarded(lambda: self._settle(min(self._clock_s() + warm_up_s, deadline_s)))
+
+    def check_rest(self, left_s: float = float("inf")) -> None:
+        """Hash what was not hashed before it was loaded, if that can be done in time; a wrong hash is a quarantine."""
+        with self._lock:
+            bulk = sum(self.manifest.files[name].bytes for name in self._unchecked)
+            if bulk and self.level >= Level.LOADED and bulk / HASHED_BYTES_S <= left_s:
+                self._guarded(self._check)
 
     def may_repack(self) -> bool:
         """Whether a packed session is worth a look at time and memory."""
@@ -167,7 +201,9 @@ class HostedModel:
             session: Session | None = None
             try:
                 session = make_packed(self.pack, left_s)
-                done = self._warm_up(session, deadline_s)
+                done = warm_up(
+                    session, read_golden(self.pack), self.manifest.golden, self._clock_s, deadline_s
+                )
                 self.not_packed = done.problem or (
                     "its golden questions were not answered in time" if done.late else ""
                 )
@@ -178,7 +214,7 @@ class HostedModel:
                     session.close()
                 return
             self._session, unpacked = session, self._session
-            self.steady_ms = done.steady_ms
+            self.steady_ms, self._steady = done.steady_ms, True
         if unpacked is not None:
             unpacked.close()
 
@@ -209,36 +245,52 @@ class HostedModel:
         return self._session.run(inputs)
 
     def _check(self) -> None:
-        if not self._checked:
-            check_files(self.pack)
-            self._checked = True
+        if self._unchecked:
+            check_files(self.pack, self._unchecked)
+            self._unchecked = []
         self.level = max(self.level, Level.CACHED)
 
     def _load(self) -> None:
-        """Nothing is parsed before its hash is right; weights in bulk, which are only mapped, are hashed meanwhile."""
+        """Nothing is parsed before its hash is right; weights in bulk, which are only mapped, are hashed meanwhile,
+        or where no customer waits (`check_rest`)."""
         begun_s = self._clock_s()
-        small, large = ([], []) if self._checked else by_size(self.pack)
-        check_files(self.pack, small)
-        if large:
+        mapped = set(by_size(self.pack)[1])
+        later = [name for name in self._unchecked if name in mapped and self._may_wait(name)]
+        beside = [name for name in self._unchecked if name in mapped and name not in later]
+        check_files(self.pack, [name for name in self._unchecked if name not in mapped])
+        check_sizes(self.pack, later)
+        if self.manifest.read_ahead and later:
+            from preheat.engines.read_ahead import begin_read_ahead  # few packs are that large
+
+            begin_read_ahead(self.pack)
+        if beside:
             opening = Opening(lambda: self._opener(self.pack))
             try:
-                check_files(self.pack, large)
+                check_files(self.pack, beside)
             except (PackError, OSError):
                 _give_up(opening)
                 raise
             self._session = opening.session()
         else:
             self._session = self._opener(self.pack)
-        self._checked = True
+        self._unchecked, self._steady = later, False
         self.load_ms = (self._clock_s() - begun_s) * 1e3
         self.level = Level.LOADED if self._session.device == "cpu" else Level.ON_DEVICE
+
+    def _may_wait(self, name: str) -> bool:
+        return self._hash_ahead and self.manifest.files[name].bytes > AHEAD_BYTES
 
     def _verify(self, warm_up_s: float, deadline_s: float) -> None:
         assert self._session is not None
         own_deadline_s = self._clock_s() + warm_up_s
-        done = self._warm_up(self._session, min(own_deadline_s, deadline_s))
+        done = verify(
+            self._session,
+            read_golden(self.pack),
+            self.manifest.golden,
+            self._clock_s,
+            min(own_deadline_s, deadline_s),
+        )
         self.first_answer_ms = self.first_answer_ms or done.first_answer_ms
-        self.steady_ms = done.steady_ms
         if not done.late:
             self._late = 0
         elif own_deadline_s <= deadline_s:
@@ -253,14 +305,16 @@ class HostedModel:
         elif not done.late:
             self.level, self.was_hot = Level.HOT, True
 
+    def _settle(self, deadline_s: float) -> None:
+        assert self._session is not None
+        steady_ms = until_steady(self._session, read_golden(self.pack)[0], self._clock_s, deadline_s)
+        self.steady_ms, self._steady = steady_ms or self.first_answer_ms, steady_ms > 0
+
     def _ask_again(self) -> None:
         assert self._session is not None
         question = read_golden(self.pack)[0]
         if problem := difference(question.answers, self._session.run(question.inputs), self.manifest.golden):
             self.quarantine(f"golden question 0, asked again: {problem}")
-
-    def _warm_up(self, session: Session, deadline_s: float) -> WarmUp:
-        return warm_up(session, read_golden(self.pack), self.manifest.golden, self._clock_s, deadline_s)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Whatever a pack, an engine or the file system raises is this model's alone."""

@@ -66,6 +66,19 @@ def pack_folders(root: str | os.PathLike[str]) -> list[str]:
     return [folder for folder in folders if os.path.isfile(os.path.join(folder, FILE_NAME))]
 
 
+def names_engine(root: str, engine: str) -> bool:
+    """Whether some manifest below a folder has that word, by a look that needs no parser: where the engine's library
+    can be begun before anything else."""
+    for name in os.listdir(root) if os.path.isdir(root) else ():
+        try:
+            with open(os.path.join(root, name, FILE_NAME), "rb") as file:
+                if engine.encode() in file.read():
+                    return True
+        except OSError:
+            continue  # `read_packs` says why
+    return False
+
+
 def read_packs(root: str) -> tuple[list[Pack], dict[str, PackError]]:
     """What can be read below a folder, and why the rest cannot, by the folder's name."""
     packs: dict[str, Pack] = {}
@@ -91,16 +104,23 @@ def check_files(pack: Pack, names: Iterable[str] | None = None) -> None:
 
     Sizes are compared before anything is read.
     """
-    files = {name: pack.manifest.files[name] for name in (pack.manifest.files if names is None else names)}
-    for name, entry in files.items():
-        if (found_bytes := _size(pack, name)) != entry.bytes:
-            raise PackError(
-                f"{pack.folder}: {name} has {found_bytes} bytes, the manifest says {entry.bytes}; copy the pack again"
-            )
-    for name, entry in files.items():
+    names = list(pack.manifest.files if names is None else names)
+    check_sizes(pack, names)
+    for name in names:
+        entry = pack.manifest.files[name]
         if (found := sha256(pack.path(name))) != entry.sha256:
             raise PackError(
                 f"{pack.folder}: SHA-256 of {name} is {found}, the manifest says {entry.sha256}; copy the pack again"
+            )
+
+
+def check_sizes(pack: Pack, names: Iterable[str]) -> None:
+    """Compare the size of files with the manifest's, which reads nothing of them; PackError names one that differs."""
+    for name in names:
+        entry = pack.manifest.files[name]
+        if (found_bytes := _size(pack, name)) != entry.bytes:
+            raise PackError(
+                f"{pack.folder}: {name} has {found_bytes} bytes, the manifest says {entry.bytes}; copy the pack again"
             )
 
 

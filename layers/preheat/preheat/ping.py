@@ -108,6 +108,8 @@ class ModelReport(Frozen):
     """What it takes while it is loaded."""
     needs_ms: float = 0.0
     """What loading it takes, as learnt here, else as its pack says."""
+    hashed: bool = True
+    """Whether every file of it that was loaded has the hash that its manifest says."""
 
 
 class Reply(Frozen):

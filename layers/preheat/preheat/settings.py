@@ -15,6 +15,7 @@ RESERVE_MB = 128.0
 WARM_UP_S = 5.0
 INIT_S = 8.0
 SCRATCH = "/tmp"  # noqa: S108  (the one folder that Lambda lets a function write to)
+LAYERS = "/opt"
 ON_DEMAND, PROVISIONED, SNAP_START = "on-demand", "provisioned-concurrency", "snap-start"
 
 
@@ -42,6 +43,8 @@ class Settings(Frozen):
     """Where models run: cpu, or cuda where there is a GPU (`preheat.engines.device`)."""
     metrics: str = "full"
     """How many metrics are told of: full, lean or off (`preheat.record`)."""
+    hash_first: bool = False
+    """Whether even the largest weights are hashed before the first answer where Lambda delivered them (`delivers`)."""
     initialization: str = ON_DEMAND
     on_lambda: bool = True
     """Whether INIT began with this process, as on Lambda, or the host is made somewhere in a program of one's own."""
@@ -62,6 +65,9 @@ class Settings(Frozen):
         metrics = variables.get("PREHEAT_METRICS", "full")
         if metrics not in ("full", "lean", "off"):
             raise SettingError(f"PREHEAT_METRICS must be full, lean or off, was: {metrics!r}")
+        hashes = variables.get("PREHEAT_HASHES", "ahead")
+        if hashes not in ("ahead", "first"):
+            raise SettingError(f"PREHEAT_HASHES must be ahead or first, was: {hashes!r}")
         function_mb = _amount(variables, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", float("inf"))
         return Settings(
             hot=mode == "hot",
@@ -72,6 +78,7 @@ class Settings(Frozen):
             init_s=_amount(variables, "PREHEAT_INIT_S", INIT_S),
             device=device,
             metrics=metrics,
+            hash_first=hashes == "first",
             initialization=variables.get("AWS_LAMBDA_INITIALIZATION_TYPE", ON_DEMAND),
             on_lambda="AWS_LAMBDA_FUNCTION_NAME" in variables,
             function=variables.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
@@ -83,6 +90,15 @@ class Settings(Frozen):
     def folder(self, asked: str) -> str:
         """Where the packs are: PREHEAT_MODELS, else what the code asks for; relative to the function's package."""
         return os.path.join(self.root, self.models or asked)
+
+    def delivers(self, folder: str) -> bool:
+        """Whether a folder came with the function's package or a layer, which Lambda checks and mounts read-only.
+
+        Not so what lies on EFS, in /tmp, or anywhere outside of Lambda.
+        """
+        real = os.path.realpath(folder)
+        ours = (os.path.realpath(self.root), LAYERS)
+        return self.on_lambda and any(os.path.commonpath((real, one)) == one for one in ours)
 
 
 def _amount(variables: Mapping[str, str], name: str, default: float) -> float:

@@ -24,20 +24,21 @@ class WarmUp(Frozen):
     first_answer_ms: float = 0.0
     steady_ms: float = 0.0
     asked: int = 0
+    """Golden questions answered."""
     problem: str = ""
     """What was wrong with an answer."""
     late: bool = False
     """The deadline passed before every golden question was answered: neither sound nor unsound."""
 
 
-def warm_up(
+def verify(
     session: Session,
     questions: Sequence[Question],
     allowed: GoldenSpec,
     clock_s: Callable[[], float],
     deadline_s: float,
 ) -> WarmUp:
-    """Ask every golden question, whatever its shape or batch, then the first one until its latency is steady."""
+    """Ask every golden question, whatever its shape or batch."""
     first_ms = 0.0
     for asked, question in enumerate(questions):
         if clock_s() > deadline_s:
@@ -49,22 +50,38 @@ def warm_up(
             return WarmUp(
                 first_answer_ms=first_ms, asked=asked + 1, problem=f"golden question {asked}: {problem}"
             )
-    steady_ms, repeats = _until_steady(session, questions[0], clock_s, deadline_s)
-    return WarmUp(first_answer_ms=first_ms, steady_ms=steady_ms or first_ms, asked=len(questions) + repeats)
+    return WarmUp(first_answer_ms=first_ms, asked=len(questions))
 
 
-def _until_steady(
+def until_steady(
     session: Session, question: Question, clock_s: Callable[[], float], deadline_s: float
-) -> tuple[float, int]:
-    """The latency two answers agree on, ms, and how many it took."""
+) -> float:
+    """Ask one question until two answers agree on a latency; that, ms, or the least one where they do not in time."""
     fastest_ms = 0.0
     for repeats in range(1, MOST_REPEATS + 1):
         begun_s = clock_s()
         if begun_s > deadline_s:
-            return fastest_ms, repeats - 1
+            return fastest_ms
         session.run(question.inputs)
         took_ms = (clock_s() - begun_s) * 1e3
         if repeats > 1 and fastest_ms / STEADY_WITHIN <= took_ms <= fastest_ms * STEADY_WITHIN:
-            return min(took_ms, fastest_ms), repeats
+            return min(took_ms, fastest_ms)
         fastest_ms = min(took_ms, fastest_ms or took_ms)
-    return fastest_ms, MOST_REPEATS
+    return fastest_ms
+
+
+def warm_up(
+    session: Session,
+    questions: Sequence[Question],
+    allowed: GoldenSpec,
+    clock_s: Callable[[], float],
+    deadline_s: float,
+) -> WarmUp:
+    """`verify`, then `until_steady` with the first question."""
+    done = verify(session, questions, allowed, clock_s, deadline_s)
+    if done.problem or done.late:
+        return done
+    steady_ms = until_steady(session, questions[0], clock_s, deadline_s)
+    return WarmUp(
+        first_answer_ms=done.first_answer_ms, steady_ms=steady_ms or done.first_answer_ms, asked=done.asked
+    )

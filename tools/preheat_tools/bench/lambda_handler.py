@@ -12,16 +12,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 VARIANT, FOLDER = os.environ["BENCH_VARIANT"], os.environ["BENCH_FOLDER"]
-PACK = f"{FOLDER}/pack"
 
 if VARIANT == "onnxruntime_naive":
-    import boto3
+    __import__("function_imports")
     import numpy as np
     import onnxruntime
-    from aws_lambda_powertools import Logger, Metrics
-    from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
-    _ = boto3, Logger, Metrics, APIGatewayRestResolver
     SESSION = onnxruntime.InferenceSession(f"{FOLDER}/naive.onnx")
     with np.load(f"{FOLDER}/samples.npz") as arrays:
         INPUTS = {key.removeprefix("0.in."): arrays[key] for key in arrays.files if key.startswith("0.in.")}
@@ -30,24 +26,16 @@ if VARIANT == "onnxruntime_naive":
         return len(SESSION.run(None, INPUTS))
 
 elif VARIANT in ("preheat_plain", "preheat_fast"):
-    from preheat.engines import begin_library
-    from preheat.engines.beside import open_beside
+    from preheat_tools.bench.start import host_of
 
-    if VARIANT == "preheat_fast":
-        begin_library()
-    from preheat.golden import difference, read_golden
+    (SERVED,) = host_of(FOLDER, fast=VARIANT == "preheat_fast", imports=True).values()
+    from preheat.golden import read_golden
     from preheat.pack import read_pack
 
-    found = read_pack(PACK)
-    opening = open_beside(found, fast=VARIANT == "preheat_fast")
-    question = read_golden(found)[0]
-    SESSION = opening.session()
-    wrong = difference(question.answers, SESSION.run(question.inputs), found.manifest.golden)
-    if wrong:
-        raise RuntimeError(wrong)
+    QUESTION = read_golden(read_pack(f"{FOLDER}/pack"))[0]
 
     def answer() -> int:
-        return len(SESSION.run(question.inputs))
+        return len(SERVED.run(QUESTION.inputs))
 
 else:
     raise RuntimeError(f"BENCH_VARIANT must be a variant that runs in Lambda, was: {VARIANT!r}")

@@ -27,7 +27,8 @@ def measure_lambda(folder: Path, runs: int) -> list[dict[str, object]]:
     found: dict[str, list[tuple[float, float]]] = {variant: [] for variant in VARIANTS}
     for _ in range(runs):
         for variant in VARIANTS:
-            variables = {"BENCH_VARIANT": variant, "BENCH_FOLDER": str(folder.resolve())}
+            task = str(folder.resolve())
+            variables = {"BENCH_VARIANT": variant, "BENCH_FOLDER": task, "LAMBDA_TASK_ROOT": task}
             with environment("lambda_handler.handler", _HERE, variables) as started:
                 init_ms = started.init_ms
                 found[variant].append((init_ms, started.invoke({})[0]))

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from preheat import ModelHost
+
     Again = Callable[[], Any] | None
 
+FUNCTION_IMPORTS = "function_imports"
+"""The module beside this one, whose folder is on the path as a function's own is."""
 MARKS: list[tuple[str, float]] = [("interpreter", monotonic())]
 
 
@@ -24,18 +28,9 @@ def mark(phase: str) -> None:
     MARKS.append((phase, monotonic()))
 
 
-def function_imports() -> None:
-    """What a function as usually written imports at its top."""
-    import boto3
-    from aws_lambda_powertools import Logger, Metrics
-    from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-
-    _ = boto3, Logger, Metrics, APIGatewayRestResolver
-
-
 def torch_naive(model_folder: str, _pack_folder: str, imports: bool) -> Again:
     if imports:
-        function_imports()
+        __import__(FUNCTION_IMPORTS)
     import json
 
     import numpy as np
@@ -64,7 +59,7 @@ def torch_naive(model_folder: str, _pack_folder: str, imports: bool) -> Again:
 
 def onnxruntime_naive(model_folder: str, _pack_folder: str, imports: bool) -> Again:
     if imports:
-        function_imports()
+        __import__(FUNCTION_IMPORTS)
     import numpy as np
     import onnxruntime
 
@@ -78,36 +73,49 @@ def onnxruntime_naive(model_folder: str, _pack_folder: str, imports: bool) -> Ag
     return lambda: session.run(None, inputs)
 
 
-def preheat_plain(_model_folder: str, pack_folder: str, imports: bool) -> Again:
-    return _preheat(pack_folder, imports, fast=False)
+def preheat_plain(model_folder: str, pack_folder: str, imports: bool) -> Again:
+    return _verified(host_of(model_folder, fast=False, imports=imports), pack_folder)
 
 
-def preheat_fast(_model_folder: str, pack_folder: str, imports: bool) -> Again:
-    return _preheat(pack_folder, imports, fast=True)
+def preheat_fast(model_folder: str, pack_folder: str, imports: bool) -> Again:
+    return _verified(host_of(model_folder, fast=True, imports=imports), pack_folder)
 
 
-def _preheat(pack_folder: str, imports: bool, *, fast: bool) -> Again:
-    from preheat.engines import begin_library
-    from preheat.engines.beside import open_beside
-
+def host_of(model_folder: str, *, fast: bool, imports: bool) -> ModelHost:
+    """What a function writes at its top; or the host as it is where onnxruntime's C API does not fit."""
     if fast:
-        begin_library()
+        from preheat import ModelHost
+
+        mark("imports")
+        return ModelHost.from_packs(
+            model_folder,
+            beside=(FUNCTION_IMPORTS,) if imports else (),
+            deferred=("boto3",) if imports else (),
+        )
+    from preheat.deferred import defer
+    from preheat.engines import open_session
+    from preheat.host import ModelHost
+    from preheat.pack import read_packs
+    from preheat.surroundings import Process
+
+    mark("imports")
+    packs, _ = read_packs(model_folder)
+    host = ModelHost(packs, Process(), lambda pack: open_session(pack, fast=False))
+    defer(("boto3",) if imports else ())
+    host.initialise((FUNCTION_IMPORTS,) if imports else ())
+    return host
+
+
+def _verified(host: ModelHost, pack_folder: str) -> Again:
+    """INIT has ended: the model has answered its golden question as it should, or answers no other."""
+    mark("answer")
+    from preheat.golden import read_golden
     from preheat.pack import read_pack
 
-    pack = read_pack(pack_folder)
-    opening = open_beside(pack, fast=fast)
-    if imports:
-        function_imports()
-    from preheat.golden import difference, read_golden
-
-    question = read_golden(pack)[0]
-    mark("imports")
-    session = opening.session()
-    mark("load")
-    wrong = difference(question.answers, session.run(question.inputs), pack.manifest.golden)
-    assert not wrong, wrong
-    mark("answer")
-    return lambda: session.run(question.inputs)
+    (served,) = host.values()
+    question = read_golden(read_pack(pack_folder))[0]
+    served.run(question.inputs)
+    return lambda: served.run(question.inputs)
 
 
 def limit(_model_folder: str, pack_folder: str, _imports: bool) -> Again:

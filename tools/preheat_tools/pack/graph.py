@@ -17,6 +17,10 @@ GRAPH_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.bin"
 _SMALL_BYTES = 1024  # what is smaller stays in the graph: shapes and scalars are read while it is parsed
 _LARGE_BYTES = 64 * 1024
+READ_AHEAD_BYTES = 256 << 20
+"""Weights that are worth reading ahead of the engine: for smaller ones it gained nothing (docs/cold-start.md)."""
+_TABLES = {"Gather": (0,), "GatherElements": (0,), "GatherND": (0,), "EmbedLayerNormalization": (2, 3, 4)}
+"""By operator, the inputs of which an answer takes a few rows."""
 _ALIGNMENT, _LARGE_ALIGNMENT = 64, 4096  # a cache line; a page, so that a large tensor's pages are its own
 
 
@@ -25,6 +29,32 @@ def write_graph(source: Path, folder: Path) -> onnx.ModelProto:
     model = optimised(source)
     _write_split(model, folder, GRAPH_FILE, WEIGHTS_FILE, {})
     return model
+
+
+def dense_stretches(folder: Path) -> tuple[tuple[int, int], ...]:
+    """Where in `weights.bin` lies what every answer needs whole: (offset, length) by offset, neighbours as one.
+
+    Nothing where it is less than READ_AHEAD_BYTES in all.
+    """
+    graph = onnx.load(str(folder / GRAPH_FILE), load_external_data=False).graph
+    tables = {
+        node.input[place]
+        for node in graph.node
+        for place in _TABLES.get(node.op_type, ())
+        if place < len(node.input)
+    }
+    stretches: list[tuple[int, int]] = []
+    for tensor in sorted(filter(_outside, _initializers(graph)), key=_place):
+        offset, length = _place(tensor)
+        if tensor.name in tables:
+            continue
+        first, known = stretches[-1] if stretches else (0, 0)
+        if stretches and offset - first - known < _LARGE_ALIGNMENT:
+            stretches[-1] = (first, offset - first + length)
+        else:
+            stretches.append((offset, length))
+    enough = sum(length for _, length in stretches) >= READ_AHEAD_BYTES
+    return tuple(stretches) if enough else ()
 
 
 def write_laid_out(source: Path, portable: onnx.ModelProto, folder: Path, family: str) -> str:
@@ -103,12 +133,22 @@ def _places(folder: Path) -> dict[bytes, tuple[str, int]]:
     places = {}
     with (folder / WEIGHTS_FILE).open("rb") as weights:
         for tensor in _initializers(model.graph):
-            entries = {entry.key: entry.value for entry in tensor.external_data}
-            if entries:
-                offset, length = int(entries["offset"]), int(entries["length"])
+            if _outside(tensor):
+                offset, length = _place(tensor)
                 weights.seek(offset)
                 places[sha256(weights.read(length)).digest()] = (WEIGHTS_FILE, offset)
     return places
+
+
+def _outside(tensor: onnx.TensorProto) -> bool:
+    """Whether a tensor's bytes lie in a file beside the graph."""
+    return bool(tensor.external_data)
+
+
+def _place(tensor: onnx.TensorProto) -> tuple[int, int]:
+    """Offset and length of such a tensor there."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    return int(entries["offset"]), int(entries["length"])
 
 
 def _initializers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -18,7 +18,7 @@ from preheat.manifest import FILE_NAME, GoldenSpec, LaidOut, Manifest, Measured,
 from preheat.pack import read_pack, sha256
 
 from preheat_tools.pack.golden import GOLDEN_FILE, Arrays, Case, Tolerance, ask, write_golden
-from preheat_tools.pack.graph import GRAPH_FILE, write_graph, write_laid_out
+from preheat_tools.pack.graph import GRAPH_FILE, dense_stretches, write_graph, write_laid_out
 from preheat_tools.pack.measure import Timing, machine, measure, measure_packed
 from preheat_tools.pack.precision import miss_of, quantised
 from preheat_tools.pack.sources import Source, SourceError, tensor_spec
@@ -161,6 +161,7 @@ def _manifest(
         golden=golden_spec(order),
         built_with=built_with("onnx", "onnxruntime"),
         cpu=laid_out,
+        read_ahead=() if laid_out else dense_stretches(folder),
     )
 
 

@@ -1,0 +1,119 @@
+"""Modules that are imported when something of them is first used, or in a ping, where no customer waits.
+
+boto3 takes 150 ms and more of a processor to import, and the interpreter's lock with it, so that no thread hides it. A
+function that needs it in one request of ten makes every customer of a cold start wait for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import allocate_lock
+from types import ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from importlib.machinery import ModuleSpec
+    from typing import Any
+
+_WAITING: dict[str, Deferred] = {}
+_NAMES: set[str] = set()
+_LOCK = allocate_lock()
+_ASKED_BY_IMPORT = frozenset({"__spec__", "__name__", "__loader__", "__package__", "__class__"})
+"""What `import` looks at where a module is there already: that is no use of it."""
+
+
+class Deferred(ModuleType):
+    """Stands where a module will be. Whatever is asked of it is asked of the module, which is imported for that."""
+
+    def __init__(self, spec: ModuleSpec) -> None:
+        super().__init__(spec.name)
+        super().__getattribute__("__dict__")["__spec__"] = spec
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _ASKED_BY_IMPORT:
+            return super().__getattribute__(name)
+        return getattr(imported(self), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(imported(self), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(imported(self), name)
+
+
+class _Once:
+    """Finds a deferred package's part that came with the package, for an `import` of the part that brought the package.
+
+    `import package.part` asks the package for its path after it has looked whether the part is there; a stand-in's
+    answer imports the package, and the part with it, which `import` would then load a second time.
+    """
+
+    def find_spec(self, name: str, _path: Any, _target: Any = None) -> ModuleSpec | None:
+        module = sys.modules.get(name)
+        if module is None or module.__spec__ is None or name.partition(".")[0] not in _NAMES:
+            return None
+        return type(module.__spec__)(name, _There(module))  # type: ignore[arg-type]  # as `Loader` does, without its imports
+
+
+class _There:
+    """Loads what is loaded: the module as it is."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module, self._spec = module, module.__spec__
+
+    def create_module(self, _spec: ModuleSpec) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec
+
+
+_ONCE = _Once()
+
+
+def defer(names: Iterable[str]) -> None:
+    """Make `import` of each top-level module cost nothing; one that is imported already is left as it is.
+
+    Raises ModuleNotFoundError where there is none, as its import would.
+    """
+    for name in names:
+        if name not in sys.modules:
+            sys.modules[name] = _WAITING[name] = Deferred(_found(name))
+            _NAMES.add(name)
+    if _NAMES and _ONCE not in sys.meta_path:
+        sys.meta_path.insert(0, _ONCE)
+
+
+def load_deferred() -> None:
+    """Import those that nothing has used yet. What one raises is told to whoever uses it, as of any import."""
+    while _WAITING:
+        _, stand_in = _WAITING.popitem()
+        try:
+            imported(stand_in)
+        except Exception:  # noqa: S112
+            continue
+
+
+def imported(stand_in: Deferred) -> ModuleType:
+    """The module itself, by an ordinary import, under the interpreter's own locks."""
+    fields: dict[str, Any] = object.__getattribute__(stand_in, "__dict__")
+    module: ModuleType | None = fields.get("module")
+    if module is None:
+        name = fields["__name__"]
+        with _LOCK:  # nobody's import has put the module itself there between the look and the taking away
+            if sys.modules.get(name) is stand_in:
+                del sys.modules[name]
+        module = fields["module"] = __import__(name)
+        _WAITING.pop(name, None)
+    return module
+
+
+def _found(name: str) -> ModuleSpec:
+    """What the interpreter's finders say; `importlib.util` would be 3 ms of imports."""
+    if "." in name:
+        raise ModuleNotFoundError(f"only a top-level module can be deferred, was: {name!r}", name=name)
+    for finder in sys.meta_path:
+        if (spec := finder.find_spec(name, None)) is not None:
+            return spec
+    raise ModuleNotFoundError(f"No module named {name!r}, which was to be deferred", name=name)
