@@ -119,6 +119,19 @@ def test_preheat_leaves_fewer_requests_cold_than_doing_nothing(lifetime: str) ->
     assert own.cold_starts * 3 < none.cold_starts
 
 
+def test_environments_used_in_turn_are_not_taken_for_need() -> None:
+    steady = Series(name="steady", pattern="flat", counts=np.random.default_rng(3).poisson(60.0, 600))
+    trace = Trace("steady", (steady,))
+
+    def pings(routing: str) -> int:
+        world = Assumptions(routing=routing)
+        return play(trace, contender("preheat", trace, world), world).pings
+
+    last_used = pings("recent")
+    for routing in ("random", "oldest"):
+        assert pings(routing) < 1.3 * last_used, routing
+
+
 def test_the_same_seed_gives_the_same_result_and_another_one_another() -> None:
     trace = small()
     one, two, other = (

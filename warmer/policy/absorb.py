@@ -13,7 +13,8 @@ from warmer.policy.economics import PROVISIONED_STEP_S, provisioned_usd_s
 from warmer.policy.history import History
 from warmer.policy.metrics import absorb_demand
 from warmer.policy.plans import Batch, column
-from warmer.policy.rounds import absorb_rounds, note_round, seen
+from warmer.policy.rounds import absorb_rounds, departed_s, note_round, seen
+from warmer.policy.routing import believe, learn_by_replies, need_in_turn, unsure
 from warmer.policy.spending import begin_month, book_provisioned, spent_usd
 from warmer.policy.values import Capacity, Demand, Facts, Failed, RoundReport, Target
 
@@ -24,14 +25,16 @@ def absorb(batch: Batch[History], facts: Facts) -> History:
     row = {target: number for number, target in enumerate(batch.targets)}
     _begin(columns, facts.at_s)
     _absorb_capacity(columns, batch, facts, row)
-    for target, demand in facts.demand.items():
-        if isinstance(demand, Demand):
-            absorb_demand(columns, row[target], demand)
+    absorb_demand(
+        columns, [(row[t], demand) for t, demand in facts.demand.items() if isinstance(demand, Demand)]
+    )
     told = [
         (row[t], times) for t, times in facts.announced.items() if times and not isinstance(times, Failed)
     ]
     needs = [need_of_cold_starts(columns[number], times) for number, times in told]
     fold_known(columns, [number for number, _ in told], facts.at_s, needs)
+    for (number, _), need in zip(told, needs, strict=True):
+        columns["turn_peak"][number] = max(columns["turn_peak"][number], np.nan_to_num(need))
     came = [(row[t], report) for t, report in facts.reports.items() if isinstance(report, RoundReport)]
     if came:
         _absorb_reports(columns, batch, came, facts.at_s)
@@ -71,5 +74,17 @@ def _absorb_reports(
         columns["spent_usd"][number] += spent_usd(batch.configured[number].facts, report)
         models.count(columns[number], report.sightings, max(at_s - columns["round_s"][number], 0.0))
         note_round(columns[number], report, at_s)
-    needs = absorb_rounds(columns, rows, [seen(report, at_s) for _, report in came])
-    fold_known(columns, rows, at_s, needs)
+    wanted = columns["in_turn"] | unsure(columns)
+    spans_s = np.array([departed_s(report, at_s) for _, report in came]) - columns["round_s"][rows]
+    in_turn = np.array(
+        [
+            need_in_turn(report.sightings, span_s, float(columns["duration_s"][number]))
+            if wanted[number]
+            else np.inf
+            for (number, report), span_s in zip(came, spans_s.tolist(), strict=True)
+        ]
+    )
+    used = absorb_rounds(columns, rows, [seen(report, at_s) for _, report in came])
+    learn_by_replies(columns, rows, used, in_turn, spans_s)
+    believe(columns, rows, columns["turn_peak"][rows])
+    fold_known(columns, rows, at_s, np.where(columns["in_turn"][rows], np.minimum(used, in_turn), used))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 4
+VERSION = 5
 """Of the row's layout. A row of another version is as good as none: what matters in it is read from CloudWatch anew."""
 
 
@@ -40,9 +40,8 @@ MODELS = 16
 INTERVALS = 31
 """Rounds are counted by the minutes since the round before, 0 to 30, for how long idle environments live."""
 
-ROUNDS = 16
-"""Rounds remembered one by one, to take them out of CloudWatch's minutes: those of an hour and more, of which it
-tells the rate."""
+ROUNDS = 25
+"""Rounds remembered one by one, to take them out of CloudWatch's minutes: those between two reads of it."""
 
 LAYOUT = np.dtype(
     [
@@ -72,7 +71,14 @@ LAYOUT = np.dtype(
         ("reached", "i4"),  # on-demand environments it reached
         ("rounds_s", "f8", (ROUNDS,)),  # instants of the last rounds, the newest first; 0: none
         ("rounds_found", "i4", (ROUNDS,)),  # environments that each reached, on demand or provisioned …
-        ("rounds_sent", "i4", (ROUNDS,)),  # … and pings that it took
+        ("rounds_sent", "i4", (ROUNDS,)),  # … pings that it took …
+        ("rounds_used", "i4", (ROUNDS,)),  # … and on-demand environments that each found in use
+        ("used_seen", "f4"),  # decayed: environments found in use that were held against CloudWatch's peaks …
+        ("used_peak", "f4"),  # … and those peaks
+        ("used_found", "f4"),  # the same environments of those that were held against what replies tell …
+        ("used_need", "f4"),  # … of the need where they are used in turn
+        ("turn_peak", "f4"),  # slowly decaying maximum of that need, and of what announced cold starts told
+        ("in_turn", "?"),  # whether environments are taken to be used in turn, as far as is known
         ("trials", "f4", (INTERVALS,)),  # decayed: idle environments awaited after so many minutes …
         ("deaths", "f4", (INTERVALS,)),  # … and those of them that were gone
         ("models", "S40", (MODELS,)),  # names of models that were asked; empty: a free place

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from warmer.policy.counting import WINDOW_S, fold
-from warmer.policy.plans import Floats
+from warmer.policy.routing import Minutes, believe, learn_by_peaks
 from warmer.policy.values import Demand
 
 QUIET_MINUTES = 15
 
 
-def _own(record: np.void, demand: Demand) -> tuple[Floats, Floats]:
-    """Our own rounds in each of the demand's periods: the most environments at once, and pings."""
-    periods = len(demand.invocations)
-    peaks, calls = np.zeros(periods), np.zeros(periods)
-    at = np.floor((record["rounds_s"] - demand.start_s) / demand.period_s).astype(np.int64)
-    within = (at >= 0) & (at < periods)
-    np.maximum.at(peaks, at[within], record["rounds_found"][within])
-    np.add.at(calls, at[within], record["rounds_sent"][within])
-    return peaks, calls
+def absorb_demand(columns: NDArray[np.void], demands: Sequence[tuple[int, Demand]]) -> None:
+    """CloudWatch's minutes, (row, minutes) of each target that was read: first what they tell of routing, then need."""
+    minutes = [(row, demand, Minutes.of(columns[row], demand)) for row, demand in demands]
+    for row, _, one in minutes:
+        learn_by_peaks(columns[row], one)
+    most = [one.peaks.max(initial=0.0, where=~one.own) for _, _, one in minutes]
+    believe(columns, np.array([row for row, _ in demands], np.int64), np.array(most))
+    for row, demand, one in minutes:
+        _count(columns, row, demand, one)
 
 
-def absorb_demand(columns: NDArray[np.void], row: int, demand: Demand) -> None:
-    """CloudWatch's minutes. They are counted as need only where no round has told of the time already."""
-    record = columns[row]
-    peaks, calls = np.array(demand.peak_concurrency, float), np.array(demand.invocations, float)
-    starts = demand.start_s + demand.period_s * np.arange(len(peaks))
-    own_peaks, own_calls = _own(record, demand)
-    peaks, calls = np.maximum(peaks - own_peaks, 0), np.maximum(calls - own_calls, 0)
+def _count(columns: NDArray[np.void], row: int, demand: Demand, minutes: Minutes) -> None:
+    """Rate, load and duration; minutes are counted as need only where no round has told of the time already."""
+    record, peaks, calls = columns[row], minutes.peaks, minutes.calls
+    starts = minutes.first_s + minutes.period_s * np.arange(len(peaks))
     if len(peaks):
         if demand.duration_s > 0:
             record["duration_s"] = demand.duration_s

@@ -34,10 +34,10 @@ def seen(report: RoundReport, at_s: float) -> Seen:
         if sighting.cold:
             made += 1
             init_s += sighting.init_s
-    return own, used, served, made, init_s, report.sent, report.spread_s, _departed_s(report, at_s)
+    return own, used, served, made, init_s, report.sent, report.spread_s, departed_s(report, at_s)
 
 
-def _departed_s(report: RoundReport, at_s: float) -> float:
+def departed_s(report: RoundReport, at_s: float) -> float:
     """When a round of the cycle of `at_s` went out; at that instant where nobody knows better."""
     return report.departed_s or at_s
 
@@ -84,9 +84,10 @@ def _learn(column: NDArray[np.float32], rows: NDArray[np.int64], seen: Floats, k
 
 def note_round(record: np.void, report: RoundReport, at_s: float) -> None:
     for name, value in (
-        ("rounds_s", _departed_s(report, at_s)),
+        ("rounds_s", departed_s(report, at_s)),
         ("rounds_found", len(report.sightings)),
         ("rounds_sent", report.sent),
+        ("rounds_used", sum(s.requests > 0 and not s.provisioned for s in report.sightings)),
     ):
         record[name][1:] = record[name][:-1].copy()
         record[name][0] = value
