@@ -9,8 +9,10 @@ from preheat_tools.demo.page import write_page
 from preheat_tools.demo.player import Answered
 from preheat_tools.demo.release import Release
 from preheat_tools.demo.story import First, Story
-from preheat_tools.demo.summary import summary
+from preheat_tools.demo.summary import firsts_table, summary
+from preheat_tools.demo.usual import Start, starts
 from preheat_tools.localcloud.canary import Outcome
+from rich.console import Console
 
 from tests import browser
 
@@ -50,6 +52,7 @@ def half(colds: int, pings: int) -> Half:
 def page(tmp_path: Path) -> Path:
     story = Story(compression=60.0, memory_mb=1769, cold=half(7, 0), warm=half(1, 4), first_cycle_s=90.0)
     story.firsts = [First(model="<b>short_form</b>", cold_ms=300.0, warm_ms=4.0)]
+    story.starts = {"<b>short_form</b>": Start(usual_ms=500.0, host_ms=125.0)}
     story.bursts = {"without": half(8, 0), "with": half(0, 0)}
     stopped = Outcome(old="1", new="2", stopped="BeforeAllowTraffic: Failed")
     story.releases = {
@@ -106,3 +109,21 @@ def test_its_text_stands_out_in_both_faces(page: Path, tmp_path: Path, dark: boo
 @pytest.mark.browser
 def test_the_browser_has_nothing_to_complain_of(page: Path, tmp_path: Path) -> None:
     assert browser.complaints(page, tmp_path / "profile") == []
+
+
+def test_each_model_is_started_the_usual_way_too_and_both_answer_as_they_should(tmp_path: Path) -> None:
+    packs = Path(__file__).parents[2] / "functions/recommend/models"
+    said: list[float] = []
+    found = starts(packs, ["trending"], lambda share, _line: said.append(share))
+    assert found["trending"].host_ms > 0 and found["trending"].usual_ms > 0
+    assert said == [0.0, 0.0, 0.0]
+
+
+def test_the_table_says_how_many_times_sooner(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {
+        "first_requests": [{"model": "a", "cold_ms": 140.0, "warm_ms": 5.0}],
+        "process_starts": {"a": {"usual_ms": 500.0, "host_ms": 125.0}},
+    }
+    Console(width=120).print(firsts_table(found))
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if " a " in line and "140" in line]
+    assert re.findall(r"[\d.]+", row) == ["140", "5.0", "500", "125", "4.0"]

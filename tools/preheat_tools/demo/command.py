@@ -22,6 +22,7 @@ from preheat_tools.demo.release import release
 from preheat_tools.demo.story import Story, System
 from preheat_tools.demo.summary import firsts_table, releases_table, summary, table
 from preheat_tools.demo.traffic import Traffic, read_traffic
+from preheat_tools.demo.usual import starts
 
 COMPRESSION = 60.0
 _OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -109,7 +110,7 @@ def _tell(root: Path, compression: float) -> Story:
         with _scene("Deploy it with sam deploy, the warmer switched off") as progress:
             without = scenes.ship(cloud, built, areas, progress, warmer=False)
         models = scenes.models_of(without)
-        service_s = _measure_cold(story, without, models, traffic)
+        service_s = _measure_cold(story, without, models, traffic, built.parent / "Recommend" / "models")
         with _scene("The trace's four hours before the slice, into CloudWatch as history"):
             scenes.load_history(cloud, traffic, service_s)
         with _scene("Deploy it again, with the warmer as shipped") as progress:
@@ -121,7 +122,7 @@ def _tell(root: Path, compression: float) -> Story:
     return story
 
 
-def _measure_cold(story: Story, system: System, models: list[str], traffic: Traffic) -> float:
+def _measure_cold(story: Story, system: System, models: list[str], traffic: Traffic, packs: Path) -> float:
     """The scenes without the warmer; answers how long a warm request took, in virtual seconds."""
     before = scenes.last_sequence(system.cloud)
     configuration = system.cloud.client("lambda").get_function_configuration(FunctionName=system.function)
@@ -129,6 +130,8 @@ def _measure_cold(story: Story, system: System, models: list[str], traffic: Traf
     with _scene("A first request to each model, cold") as progress:
         story.firsts = scenes.first_requests(system, models, progress)
     service_s = scenes.service_s(system, before)
+    with _scene("The same models in processes of their own, as onnxruntime is usually written") as progress:
+        story.starts = starts(packs, models, progress)
     minutes = len(traffic.during)
     with _scene(
         f"{sum(traffic.during)} requests of {minutes} min of the Azure trace, nothing keeps warm"

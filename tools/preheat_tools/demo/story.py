@@ -12,6 +12,7 @@ from preheat_tools.demo.figures import Half
 from preheat_tools.demo.history import history_series
 from preheat_tools.demo.player import Answered, Caller, at_once, play
 from preheat_tools.demo.traffic import SHARES, Arrival, Traffic
+from preheat_tools.demo.usual import Start
 from preheat_tools.localcloud.deployment import Deployed, api_key, api_url, deploy
 from preheat_tools.localcloud.process import LocalCloud
 
@@ -73,6 +74,8 @@ class Story:
     compression: float
     memory_mb: int = 0
     firsts: list[First] = field(default_factory=list)
+    starts: Mapping[str, Start] = field(default_factory=dict)
+    """By model: from the start of a process of its own to an answer, as usually written and by the host."""
     cold: Half | None = None
     warm: Half | None = None
     first_cycle_s: float = 0.0

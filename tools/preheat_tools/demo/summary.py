@@ -19,6 +19,10 @@ PLAYED = (
     "CodeDeploy's order of events is played by a stand-in; the hook, its pings, the versions, the alias's weights and "
     "the alarms are real. The wrong one differs in one weight, its hashes agree."
 )
+STARTED = (
+    "First and next: over HTTP through the API. Starts: from the start of a process to an answer that was checked, by "
+    "onnxruntime as usually written and by the host, both with boto3 and Powertools imported, nothing else running."
+)
 RELEASED = ("requests", "met_new_version", "failed", "cold_starts", "p50_ms", "p99_ms")
 
 
@@ -30,6 +34,10 @@ def summary(story: Story) -> dict[str, Any]:
             {"model": one.model, "cold_ms": round(one.cold_ms, 1), "warm_ms": round(one.warm_ms, 1)}
             for one in story.firsts
         ],
+        "process_starts": {
+            model: {"usual_ms": round(one.usual_ms, 1), "host_ms": round(one.host_ms, 1)}
+            for model, one in story.starts.items()
+        },
         "cold": as_json(cold.figures(), cold.figures(after_s)),
         "warm": _warm(story, warm),
         "burst": {name: as_json(half.figures()) for name, half in story.bursts.items()},
@@ -82,13 +90,23 @@ def table(found: dict[str, Any]) -> Table:
 
 
 def firsts_table(found: dict[str, Any]) -> Table:
-    """The first answer of each model in a new environment, beside the next one."""
-    shown = Table(title="First answer, in a new environment")
+    """The first answer of each model in a new environment, beside the next one, and beside the usual way to start."""
+    shown = Table(title="First answer, in a new environment", caption=STARTED, caption_justify="left")
     shown.add_column("model", no_wrap=True)
-    for name in ("first ms", "next ms"):
+    for name in ("first ms", "next ms", "usual start ms", "host's start ms", "times sooner"):
         shown.add_column(name, justify="right")
     for first in found["first_requests"]:
-        shown.add_row(first["model"], f"{first['cold_ms']:.0f}", f"{first['warm_ms']:.1f}")
+        start = found["process_starts"].get(first["model"])
+        beside = (
+            [
+                f"{start['usual_ms']:.0f}",
+                f"{start['host_ms']:.0f}",
+                f"{start['usual_ms'] / start['host_ms']:.1f}",
+            ]
+            if start
+            else []
+        )
+        shown.add_row(first["model"], f"{first['cold_ms']:.0f}", f"{first['warm_ms']:.1f}", *beside)
     return shown
 
 
