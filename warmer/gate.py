@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from preheat.ping import Level, ModelReport, Reply
 
+KILLED = "signal: killed"
+"""How Lambda says that it ended a process, which it does where memory runs out."""
+TIMES = ("first_answer_ms", "steady_ms")
 SLACK_MS = 2.0
 """Answers that take less than this longer are not slower: two runs of one version differ by as much."""
 
@@ -44,10 +47,17 @@ class Verdict:
 
 
 def judge(
-    new: Sequence[Reply], old: Sequence[Reply], limits: Limits, problems: Sequence[str] = ()
+    new: Sequence[Reply],
+    old: Sequence[Reply],
+    limits: Limits,
+    problems: Sequence[str] = (),
+    earlier: Sequence[Reply] = (),
 ) -> Verdict:
-    """The verdict on the environments of a new version; `old` is empty for a first version, which is not compared."""
-    doubts = [f"an environment did not answer: {problem}" for problem in problems]
+    """The verdict on the environments of a new version; `old` is empty for a first version, which is not compared.
+
+    `earlier` is what the same environments said before: their times count too.
+    """
+    doubts = [_unanswered(problem, limits) for problem in problems]
     if len(new) < limits.environments:
         doubts.append(f"{len(new)} environments answered, {limits.environments} were to be warm")
     names = sorted({name for reply in (*new, *old) for name in reply.models})
@@ -55,7 +65,7 @@ def judge(
         doubts.append("no environment has any model")
     for reply in new:
         doubts += _unsound(reply, names, limits)
-    before, after = _by_model(old), _by_model(new)
+    before, after = _by_model(old), _by_model((*new, *earlier))
     for name in names:
         doubts += _slower(name, before.get(name, []), after.get(name, []), limits.ratio)
     return Verdict(doubts=tuple(dict.fromkeys(doubts)), table=tuple(_table(names, before, after)))
@@ -72,6 +82,12 @@ def incomplete(replies: Sequence[Reply], environments: int) -> bool:
         for model, reply in models
     )
     return len(replies) < environments or any(waiting)
+
+
+def _unanswered(problem: str, limits: Limits) -> str:
+    killed = limits.memory_mb and KILLED in problem
+    why = f" (as a rule it took more memory than the function's {limits.memory_mb} MB)" if killed else ""
+    return f"an environment did not answer: {problem}{why}"
 
 
 def _unsound(reply: Reply, names: Sequence[str], limits: Limits) -> Iterator[str]:
@@ -100,7 +116,7 @@ def _took_its_turn(model: ModelReport, reply: Reply) -> bool:
 def _slower(
     name: str, before: Sequence[ModelReport], after: Sequence[ModelReport], ratio: float
 ) -> Iterator[str]:
-    for what in ("first_answer_ms", "steady_ms"):
+    for what in TIMES:
         new = _best(after, what)
         old = _best(before, what)
         if after and not new:
@@ -133,8 +149,7 @@ def _table(
         reports = after.get(name, [])
         version = reports[0].version if reports else "missing"
         times = (
-            f"{_best(reports, what):.1f} (was {_best(before.get(name, []), what):.1f})"
-            for what in ("first_answer_ms", "steady_ms")
+            f"{_best(reports, what):.1f} (was {_best(before.get(name, []), what):.1f})" for what in TIMES
         )
         first, steady = times
         yield f"{name:<16}{version:<18}{first:>22}{steady:>22}{_best(reports, 'memory_mb'):>8.0f}"

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import boto3
@@ -32,6 +32,8 @@ ASKED_OF_OLD = 2
 """Environments of the version that serves: each is kept from customers while it is asked, and two say how fast."""
 AGAIN = 2
 """How often a step is asked again for environments that a busy sender missed, and models whose turn they missed."""
+TURNS = 3
+"""How often both versions are timed in turn where the new one was slower by the times of each one's own start."""
 RESERVE_S = 10.0
 """Of the hook's own time, kept for its answer to CodeDeploy."""
 _VERSION = re.compile(r"(?:.*:)?([A-Za-z0-9_-]+):(\d+)")
@@ -54,39 +56,72 @@ class Preflight:
     def judge(self, new: Target, old: Target | None, until_s: float) -> Verdict:
         """The verdict on `new`, warmed in steps of 1, 2, 4…, so that a version that cannot start is paid for once.
 
-        `old` is the alias (or version) that serves now; None for a first deployment. Over at `until_s` at the latest,
-        as far as the asker's own timeouts let it.
+        Times are compared at the last step, and in turn where `new` is slower by those. `old` is the alias (or
+        version) that serves now; None for a first deployment. Over at `until_s` at the latest, as far as the asker's
+        own timeouts let it.
         """
         few = min(self.limits.environments, ASKED_OF_OLD)
-        before = self._ask(old, few, {}) if old else Asked((), ())
+        before = self._reach(old, few, {}, until_s) if old else Asked((), ())
         levels = {name: Level.HOT.name for reply in before.replies for name in reply.models}
-        if old and before.problems:
-            return judge((), (), self.limits, [f"{old} (old): {problem}" for problem in before.problems])
+        if silent := (*before.problems, *before.unreached):
+            return judge((), (), self.limits, [f"{old} (old): {problem}" for problem in silent])
         environments = 1
         while True:
             asked = self._reach(new, environments, levels, until_s)
             last = environments >= self.limits.environments
-            ratio = self.limits.ratio if last else math.inf  # times are compared when all there are can be
-            step = Limits(environments=environments, ratio=ratio, memory_mb=self.limits.memory_mb)
-            verdict = judge(asked.replies, before.replies, step, asked.problems)
-            if last or not verdict.passed:
+            step = replace(self.limits, environments=environments, ratio=math.inf)
+            verdict = judge(asked.replies, before.replies, step, (*asked.problems, *asked.unreached))
+            if not verdict.passed:
                 return verdict
+            if last:
+                compared = judge(asked.replies, before.replies, self.limits)
+                if compared.passed or not old:
+                    return compared
+                return self._in_turn(new, old, asked.replies, levels, until_s) or compared
             if self.clock() >= until_s:
                 return judge(asked.replies, before.replies, self.limits, ["the hook's own time is over"])
             environments = min(2 * environments, self.limits.environments)
 
-    def _reach(self, new: Target, environments: int, levels: Mapping[str, str], until_s: float) -> Asked:
+    def _reach(self, target: Target, environments: int, levels: Mapping[str, str], until_s: float) -> Asked:
         """As many environments as asked for, each as it was found last; again where some were missed."""
         found: dict[str, Reply] = {}
         for _ in range(1 + AGAIN):
-            asked = self._ask(new, environments, levels)
+            asked = self._ask(target, environments, levels)
             found |= {reply.environment: reply for reply in asked.replies}
-            complete = not incomplete(tuple(found.values()), environments)
+            complete = not incomplete(tuple(found.values()), environments) and not asked.unreached
             if complete or asked.problems or self.clock() >= until_s:
                 break
-        return Asked(tuple(found.values()), asked.problems)
+        return Asked(tuple(found.values()), asked.problems, asked.unreached)
 
-    def _ask(self, target: Target, environments: int, levels: Mapping[str, str]) -> Asked:
+    def _in_turn(
+        self, new: Target, old: Target, after: Sequence[Reply], levels: Mapping[str, str], until_s: float
+    ) -> Verdict | None:
+        """The verdict where `new` was slower: each one's start saw a machine of its own, busy or idle, this or that.
+
+        Both answer again, one after the other, and the best of these times count; each turn has one more environment
+        of `new`, for its first answer. What is slower of itself stays so. None where time or the old version does
+        not allow it.
+        """
+        few, most = min(self.limits.environments, ASKED_OF_OLD), self.limits.environments
+        before, verdict = tuple[Reply, ...](), None
+        found = {reply.environment: reply for reply in after}
+        for turn in range(1, 1 + TURNS):
+            if self.clock() >= until_s:
+                break
+            of_old = self._ask(old, few, levels, again=True)
+            of_new = self._ask(new, min(most + turn, MOST), levels, again=True)
+            if of_old.problems:
+                break  # among others: a runtime that does not know of such pings
+            before, after = (*before, *of_old.replies), (*after, *of_new.replies)
+            found |= {reply.environment: reply for reply in of_new.replies}
+            verdict = judge(tuple(found.values()), before, self.limits, of_new.problems, earlier=after)
+            if verdict.passed or of_new.problems:
+                break
+        return verdict
+
+    def _ask(
+        self, target: Target, environments: int, levels: Mapping[str, str], *, again: bool = False
+    ) -> Asked:
         """First to make the environments and load, then to find the models as customers will.
 
         Where the budget for models cannot hold all, each round asks for as many as it holds, the first ones last.
@@ -97,7 +132,7 @@ class Preflight:
         for turn in turns(asked.replies, levels):
             wanted = dict.fromkeys(turn, Level.HOT.name)
             asked = self.asker.ask(
-                Round(target=target, environments=environments, hold_s=HOLD_S, levels=wanted)
+                Round(target=target, environments=environments, hold_s=HOLD_S, levels=wanted, again=again)
             )
             if asked.problems:
                 return asked

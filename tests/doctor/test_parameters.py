@@ -12,8 +12,9 @@ from preheat_tools.doctor.costs import MONTH_S, fixed_costs
 from preheat_tools.doctor.findings import Grade
 from preheat_tools.simulator.assumptions import Assumptions
 
+from tests.template.test_alarms import ALARM_USD, METRIC_USD, alarms, emitted, watched
 from tests.template.test_template import BRANCHES
-from tests.template.translated import refusals
+from tests.template.translated import refusals, translated
 from warmer.policy.values import Prices
 
 TEMPLATE = parameters.load(Path(__file__).parents[2] / "template.yaml")
@@ -71,6 +72,13 @@ def test_provisioned_environments_are_priced_by_the_month() -> None:
 
 def test_a_stage_that_keeps_nothing_costs_next_to_nothing() -> None:
     assert costs(Strategy="Off", Metrics="off") == {"0 metrics, 2 alarms": pytest.approx(0.2)}
+
+
+@pytest.mark.parametrize("metrics", ["full", "lean", "off"])
+def test_metrics_and_alarms_are_priced_as_the_template_has_them(metrics: str) -> None:
+    (usd,) = (usd for what, usd in costs(Metrics=metrics).items() if "alarms" in what)
+    watches = sum(len(list(watched(one))) for one in alarms(translated(Metrics=metrics)).values())
+    assert usd == pytest.approx(METRIC_USD * len(set(emitted(metrics))) + ALARM_USD * watches)
 
 
 def test_the_warmers_runs_are_priced_as_the_simulator_prices_them() -> None:

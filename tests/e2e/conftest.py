@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import signal
-import time
+import threading
 import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +19,21 @@ from typing import Any
 
 import pytest
 from preheat_tools.localcloud import deployment
+from preheat_tools.localcloud.canary import Canary
 from preheat_tools.localcloud.process import LocalCloud, local_cloud
+
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 MODEL = "short_form"
 LIVED_S = 600.0
 TICK_S = 900.0
-DEADLINE_S = 60.0
+WARM = 4
+"""Environments that the version that serves has before a deployment: for its customers and the hook's questions."""
+CUSTOMERS = 2
+PACE_S = 0.02
+"""Of a customer, from one answer to the next question."""
+MEMORY_MB = 512
 
 
 @dataclass(slots=True)
@@ -114,14 +123,6 @@ class System:
         )
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition, at most DEADLINE_S."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < deadline, "what was waited for did not come"
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("system")
@@ -159,6 +160,66 @@ def system(deployed: System) -> Iterator[System]:
     deployed.expire_all()
     yield deployed
     deployed.cloud.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def shipped(fast: LocalCloud, deployed: System) -> System:
+    """The same build on a cloud in which five minutes take five seconds; one cold start of a customer rolls back."""
+    built = Path(deployed.cloud.folder) / "build/template.yaml"
+    parameters = {
+        "WarmerState": "DISABLED",
+        "ColdStartLimit": "1",
+        "LatencyLimit": "60000",
+        "Memory": str(MEMORY_MB),
+        "DeploymentRatio": "100",  # the machine is anybody's: what is slower here is so by far more
+    }
+    made = deployment.deploy(fast, ROOT / "template.yaml", stack="canary", parameters=parameters, built=built)
+    return System(fast, made, deployment.api_url(fast, made), deployment.api_key(fast, made))
+
+
+@pytest.fixture
+def canary(shipped: System) -> Canary:
+    """The stack as it is between deployments: enough warm for its customers and the hook's questions."""
+    canary = Canary(shipped.cloud, shipped.made, lambda line: None)
+    shipped.settle({"floor": WARM})
+    serves = shipped.cloud.client("lambda").get_alias(FunctionName=shipped.function, Name="live")
+
+    def ready() -> bool:
+        return len([o for o in shipped.environments() if o["version"] == serves["FunctionVersion"]]) >= WARM
+
+    until(lambda: ready() or shipped.tick()["reached"] >= WARM)  # a round on a busy machine may reach fewer
+    return canary
+
+
+@pytest.fixture
+def copy(deployed: System, tmp_path: Path) -> Path:
+    """The built function's folder, to be changed into another version."""
+    folder = tmp_path / "version"
+    shutil.copytree(Path(deployed.cloud.folder) / "build/Recommend", folder)
+    return folder
+
+
+@pytest.fixture
+def customers(shipped: System) -> Iterator[Callable[[], list[int]]]:
+    """They ask all through the test; called, the statuses of what they were answered so far."""
+    over, statuses = threading.Event(), list[int]()
+
+    def ask() -> None:
+        while not over.wait(PACE_S):
+            statuses.append(shipped.ask()[0])
+
+    with ThreadPoolExecutor(CUSTOMERS) as asking:
+        going = [asking.submit(ask) for _ in range(CUSTOMERS)]
+        yield lambda: list(statuses)
+        over.set()
+        for one in going:
+            one.result()
+
+
+def requests(system: System, after: int) -> list[dict[str, Any]]:
+    """Customers' invocations since one, by the cloud's ledger."""
+    found = system.cloud.invocations(after)
+    return [one for one in found if one["function"] == system.function and one["kind"] == "request"]
 
 
 def corrupted(folder: Path, pack: str, into: Path) -> Path:

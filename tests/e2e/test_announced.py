@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import System, until
+from tests.e2e.conftest import System
+from tests.waiting import until
 
 pytestmark = pytest.mark.cloud
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from preheat_tools.localcloud import deployment
 
-from tests.e2e.conftest import ROOT, System, until
+from tests.e2e.conftest import ROOT, System
+from tests.waiting import until
 
 pytestmark = pytest.mark.cloud
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -105,12 +104,3 @@ def zipped(source: str, **more: str) -> bytes:
         for name, text in more.items():
             archive.writestr(name, text)
     return data.getvalue()
-
-
-def until(condition: Callable[[], Any], limit_s: float = 30.0) -> Any:
-    """The first truth that a condition gives; fails after a deadline."""
-    deadline = time.monotonic() + limit_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
-    return found

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from preheat_tools.localcloud import deployment
 from preheat_tools.localcloud.commands import local
 
-from .conftest import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.cloud
 

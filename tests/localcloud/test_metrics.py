@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import MEETING, meet, until
+from tests.waiting import until
+
+from .conftest import MEETING, meet
 
 pytestmark = pytest.mark.cloud
 
@@ -235,3 +237,35 @@ def test_alarms_look_at_their_own_dimension(fast, value, state):
             MetricData=[{"MetricName": "Cold", "Dimensions": [{"Name": "f", "Value": other}], "Value": seen}],
         )
     until(lambda: watch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"] == state)
+
+
+@pytest.mark.parametrize(("cold", "state"), [(30, "ALARM"), (3, "OK")])
+def test_a_templates_alarm_may_be_of_several_metrics(fast, cold, state):
+    def metric(name, identifier):
+        named = {"Namespace": "Shop", "MetricName": name, "Dimensions": [{"Name": "of", "Value": f"{cold}"}]}
+        stat = {"Metric": named, "Stat": "Sum", "Period": 3600}
+        return {"Id": identifier, "ReturnData": False, "MetricStat": stat}
+
+    alarm = {
+        "AlarmName": f"share-of-{cold}",
+        "Metrics": [
+            {"Id": "percent", "Expression": "100 * cold / calls", "ReturnData": True},
+            metric("Cold", "cold"),
+            metric("Calls", "calls"),
+        ],
+        "EvaluationPeriods": 1,
+        "Threshold": 10,
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
+    resources = {"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": alarm}}
+    formation = fast.client("cloudformation")
+    formation.create_stack(StackName=f"share-{cold}", TemplateBody=json.dumps({"Resources": resources}))
+    watch = fast.client("cloudwatch")
+    for name, value in (("Cold", cold), ("Calls", 100)):
+        datum = {"MetricName": name, "Dimensions": [{"Name": "of", "Value": f"{cold}"}], "Value": value}
+        watch.put_metric_data(Namespace="Shop", MetricData=[datum])
+
+    def found():
+        return watch.describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"]
+
+    until(lambda: found() and found()[0]["StateValue"] == state)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import MEETING, ROLE, RUNTIME, meet, until, zipped
+from tests.waiting import until
+
+from .conftest import MEETING, ROLE, RUNTIME, meet, zipped
 
 pytestmark = pytest.mark.cloud
 

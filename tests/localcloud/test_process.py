@@ -12,7 +12,9 @@ from click.testing import CliRunner
 from preheat_tools.localcloud import process, stack
 from preheat_tools.localcloud.commands import local
 
-from .conftest import ROLE, RUNTIME, until, zipped
+from tests.waiting import until
+
+from .conftest import ROLE, RUNTIME, zipped
 
 pytestmark = pytest.mark.cloud
 

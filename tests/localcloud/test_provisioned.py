@@ -8,7 +8,9 @@ import time
 
 import pytest
 
-from .conftest import MEETING, meet, until
+from tests.waiting import until
+
+from .conftest import MEETING, meet
 
 pytestmark = pytest.mark.cloud
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.cloud
 

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from preheat import answers_pings
 from preheat.departures import Departures
+from preheat.engines import open_session
 from preheat.life import AHEAD_S
+from preheat.pack import read_pack
 from preheat.ping import Level, Ping, PingError, Reply
 from preheat.pings import hold_s
 from preheat.settings import PROVISIONED
@@ -93,6 +95,35 @@ def test_a_reply_counts_who_was_asked_for_since_the_last(models: Path) -> None:
     told = function.ping().models["short_form"]
     assert told.requests == 3 and told.needs_mb == world.host["short_form"].manifest.memory_mb
     assert function.ping().models["short_form"].requests == 0
+
+
+def test_a_hot_model_says_how_fast_it_is_now_where_it_is_asked_again(models: Path) -> None:
+    world = World(models, answers_s=(0.030, 0.010)).init()
+    function = Function(world)
+    session = world.opener.sessions["short_form"]
+    session._answers_s[:] = [0.002]  # the machine has less to do by now
+    before = function.ping().models["short_form"]
+    assert (before.first_answer_ms, before.steady_ms) == (30.0, 10.0)
+    now = function.ping(again=True).models["short_form"]
+    assert (now.first_answer_ms, now.steady_ms, now.level) == (30.0, 2.0, Level.HOT)
+
+
+def test_a_model_that_becomes_hot_in_the_ping_is_not_asked_twice(models: Path) -> None:
+    world = World(models, hot=False).init()
+    Function(world).ping(models={"short_form": Level.HOT}, again=True)
+    once = world.opener.sessions["short_form"].runs
+    Function(world).ping(models={"short_form": Level.HOT}, again=True)
+    assert world.opener.sessions["short_form"].runs == 2 * once
+
+
+def test_a_wrong_answer_when_asked_again_is_a_quarantine(models: Path) -> None:
+    world = World(models).init()
+    world.opener.sessions["short_form"]._session = open_session(
+        read_pack(write_pack(models.parent / "others", "short_form", seed=1))
+    )
+    told = Function(world).ping(again=True).models["short_form"]
+    assert "golden question 0" in told.problem and told.problem.endswith("asked again")
+    assert [line["model"] for line in world.around.records("quarantine")] == ["short_form"]
 
 
 def test_idle_time_is_since_the_last_invocation_ended(models: Path) -> None:

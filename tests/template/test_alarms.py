@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cfnlint.decode import cfn_yaml
 from preheat.record import cold_start_line, quarantine_line
+from preheat_tools.metric_math import evaluate
 
 from tests.runtime.test_record import START
 from tests.template.test_template import BRANCHES, of_type, pings
@@ -32,14 +33,14 @@ WATCHED = {
     "LatencyAlarm": ("AWS/Lambda", "Duration", "p99"),
     "ColdStartsAlarm": ("Preheat", "CustomerColdStarts", "Sum"),
     "QuarantineAlarm": ("Preheat", "QuarantinedModels", "Sum"),
-    "ObjectiveAlarm": ("Preheat", "CustomerColdStarts", "Sum"),
+    "ObjectiveAlarm": ("Preheat", "CustomerColdStarts", "Sum", "AWS/Lambda", "Invocations", "Sum"),
     "WarmerSilentAlarm": ("AWS/Lambda", "Invocations", "Sum"),
     "BudgetAlarm": ("Preheat", "BudgetUsed", "Maximum"),
     "ProvisionedFailedAlarm": ("Preheat", "ProvisionedFailed", "Sum"),
 }
 OF_THE_WARMER = {"WarmerSilentAlarm", "BudgetAlarm", "ProvisionedFailedAlarm"}
 METRIC_USD, ALARM_USD = 0.30, 0.10
-"""A month, us-east-1: https://aws.amazon.com/cloudwatch/pricing/"""
+"""A month, us-east-1, an alarm for each metric that it watches: https://aws.amazon.com/cloudwatch/pricing/"""
 OWN, BY_ALIAS = ("FunctionName",), ("FunctionName", "Resource")
 AUTOMATIC = {
     *((name, OWN) for name in ("Duration", "Invocations")),
@@ -71,15 +72,25 @@ def alarms(template: Template) -> dict[str, dict[str, Any]]:
     return of_type(template, "AWS::CloudWatch::Alarm")
 
 
+def watched(alarm: dict[str, Any]) -> Iterator[tuple[str, str, tuple[dict[str, str], ...], str]]:
+    """(namespace, metric, dimensions, statistic) of each metric that an alarm watches."""
+    if "Metrics" not in alarm:
+        statistic = alarm.get("Statistic") or alarm["ExtendedStatistic"]
+        yield alarm["Namespace"], alarm["MetricName"], tuple(alarm["Dimensions"]), statistic
+    for stat in (query["MetricStat"] for query in alarm.get("Metrics", ()) if "MetricStat" in query):
+        metric = stat["Metric"]
+        yield metric["Namespace"], metric["MetricName"], tuple(metric["Dimensions"]), stat["Stat"]
+
+
 @pytest.mark.parametrize("parameters", BRANCHES)
 def test_every_alarm_watches_what_its_page_says(parameters: dict[str, str]) -> None:
     found = {
-        name: (alarm["Namespace"], alarm["MetricName"], alarm.get("Statistic") or alarm["ExtendedStatistic"])
+        name: tuple(part for space, metric, _, stat in watched(alarm) for part in (space, metric, stat))
         for name, alarm in alarms(translated(**parameters)).items()
     }
     assert found == {
-        name: watched
-        for name, watched in WATCHED.items()
+        name: said
+        for name, said in WATCHED.items()
         if name not in OF_THE_WARMER or pings(parameters) or parameters.get("WarmTargets") == "tagged"
     }
 
@@ -87,11 +98,12 @@ def test_every_alarm_watches_what_its_page_says(parameters: dict[str, str]) -> N
 def test_a_metric_that_is_watched_is_one_that_is_emitted_with_those_dimensions() -> None:
     own = set(emitted(kept="lean"))  # the least that is emitted where these alarms are
     for name, alarm in alarms(translated(Metrics="lean")).items():
-        dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
-        known = AUTOMATIC if alarm["Namespace"] == "AWS/Lambda" else own
-        assert (alarm["MetricName"], tuple(dimensions)) in known, name
-        warmers = "preheat-warmer" if name in OF_THE_WARMER else "preheat-recommend"
-        assert dimensions == {key: {**NAMES, "FunctionName": warmers}[key] for key in dimensions}, name
+        for space, metric, named, _ in watched(alarm):
+            dimensions = {one["Name"]: one["Value"] for one in named}
+            known = AUTOMATIC if space == "AWS/Lambda" else own
+            assert (metric, tuple(dimensions)) in known, name
+            warmers = "preheat-warmer" if name in OF_THE_WARMER else "preheat-recommend"
+            assert dimensions == {key: {**NAMES, "FunctionName": warmers}[key] for key in dimensions}, name
 
 
 @pytest.mark.parametrize(
@@ -100,11 +112,29 @@ def test_a_metric_that_is_watched_is_one_that_is_emitted_with_those_dimensions()
         ("ErrorLimit", "ErrorsAlarm"),
         ("LatencyLimit", "LatencyAlarm"),
         ("ColdStartLimit", "ColdStartsAlarm"),
-        ("ColdStartsAnHour", "ObjectiveAlarm"),
+        ("ColdStartPercent", "ObjectiveAlarm"),
     ],
 )
 def test_a_threshold_is_a_parameter(parameter: str, alarm: str) -> None:
     assert alarms(translated(**{parameter: "77"}))[alarm]["Threshold"] == "77"
+
+
+@pytest.mark.parametrize(
+    ("cold", "invocations", "percent"),
+    [
+        pytest.param(5, 10, 0.0, id="a-quiet-night"),
+        pytest.param(6, 10, 60.0, id="more-than-a-few"),
+        pytest.param(300, 100_000, 0.3, id="many-of-many"),
+    ],
+)
+def test_the_objective_is_a_share_of_the_invocations_once_there_are_a_few(
+    cold: float, invocations: float, percent: float
+) -> None:
+    alarm = alarms(translated(ColdStartsAnHour="5"))["ObjectiveAlarm"]
+    (expression,) = (one["Expression"] for one in alarm["Metrics"] if one.get("ReturnData"))
+    identifiers = [one["Id"] for one in alarm["Metrics"] if "MetricStat" in one]
+    series = dict(zip(identifiers, ({0.0: cold}, {0.0: invocations}), strict=True))
+    assert evaluate(expression, series, period_s=3600, until_s=3600) == {0.0: pytest.approx(percent)}
 
 
 def test_a_period_without_data_alarms_nobody_but_where_silence_is_the_alarm() -> None:
@@ -130,7 +160,8 @@ def test_one_switch_emits_less_and_its_price_is_what_the_parameter_says(metrics:
     for function, variable in (("Recommend", "PREHEAT_METRICS"), ("Warmer", "WARMER_METRICS")):
         variables = template["Resources"][function]["Properties"]["Environment"]["Variables"]
         assert variables[variable] == metrics
-    usd = METRIC_USD * len(set(emitted(metrics))) + ALARM_USD * len(alarms(template))
+    watches = sum(len(list(watched(alarm))) for alarm in alarms(template).values())
+    usd = METRIC_USD * len(set(emitted(metrics))) + ALARM_USD * watches
     says = cfn_yaml.load(str(TEMPLATE))["Parameters"]["Metrics"]["Description"]
     (said,) = re.findall(rf"{metrics} - [^;]*?\(\$(\d+\.\d\d)", says)
     assert usd == pytest.approx(float(said))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cfnlint.decode import cfn_yaml
 
-from tests.template.test_alarms import alarms, emitted, widgets
+from tests.template.test_alarms import alarms, emitted, watched, widgets
 from tests.template.translated import TEMPLATE, translated
 from warmer.policy.values import Target
 from warmer.settings import parse_document, settings_of
@@ -27,7 +27,8 @@ def test_every_alarm_has_its_section_and_names_it() -> None:
         assert heading in HEADINGS, name
         assert alarm["AlarmDescription"].endswith(f"docs/runbooks.md#{heading}"), name
         section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-        assert f"`{alarm['MetricName']}`" in section and f"`{alarm['Namespace']}`" in section, name
+        for space, metric, _, _ in watched(alarm):
+            assert f"`{metric}`" in section and f"`{space}`" in section, name
 
 
 def test_off_in_one_command_is_a_parameter_and_a_setting_that_there_are() -> None:

@@ -166,6 +166,19 @@ def test_what_kept_an_environment_from_answering_is_a_doubt() -> None:
     assert "HTTP 500" in judge(GOOD, (), TWO, ["HTTP 500"]).report()
 
 
+@pytest.mark.parametrize(
+    ("problem", "explained"),
+    [
+        ('HTTP 200 Unhandled {"errorMessage": "Runtime exited with error: signal: killed"}', True),
+        ('HTTP 200 Unhandled {"errorMessage": "Runtime exited with error: exit status 1"}', False),
+    ],
+)
+def test_a_process_that_was_killed_is_said_to_have_run_out_of_memory(problem: str, explained: bool) -> None:
+    report = judge((), (), TWO, [problem]).report()
+    assert problem in report
+    assert ("more memory than the function's 1000 MB" in report) == explained
+
+
 def test_an_environment_without_any_model_is_a_doubt() -> None:
     bare = Reply(
         environment="1",
@@ -232,6 +245,33 @@ def test_environments_that_a_busy_sender_missed_are_asked_for_again() -> None:
     assert [one.environments for one in asker.asked if one.target == NEW] == [1, 1, 2, 2, 3, 3, 3, 3]
 
 
+@dataclass
+class Refusing(Scripted):
+    """A Lambda that takes a ping or two less at first: throttled, or out of order for a moment."""
+
+    refusals: int = 0
+    of: Target = NEW
+
+    def ask(self, wanted: Round) -> Asked:
+        found = super().ask(wanted)
+        if wanted.target != self.of or self.refusals <= 0:
+            return found
+        self.refusals -= 1
+        return Asked(found.replies, (), ("1 pings were refused (429)",))
+
+
+@pytest.mark.parametrize("of", [NEW, OLD], ids=["the-new-version", "the-one-that-serves"])
+def test_pings_that_came_to_no_environment_are_sent_again(of: Target) -> None:
+    asker = Refusing({NEW: [reply("1")], OLD: [reply("0")]}, refusals=4, of=of)
+    assert preflight(asker, environments=1).judge(NEW, OLD, until_s=60).passed
+
+
+def test_pings_that_never_come_to_one_are_a_doubt() -> None:
+    asker = Refusing({NEW: [reply("1")], OLD: [reply("0")]}, refusals=100)
+    report = preflight(asker, environments=1).judge(NEW, OLD, until_s=60).report()
+    assert "1 pings were refused (429)" in report and report.startswith("FAILED")
+
+
 def test_a_model_that_missed_its_turn_gets_another() -> None:
     waiting = {"a": model(), "b": model(level=Level.COLD, first_answer_ms=0.0, steady_ms=0.0)}
     replies = {NEW: [reply("1", **waiting)], OLD: [reply("0")]}
@@ -280,6 +320,71 @@ def test_times_are_compared_when_every_environment_can_be() -> None:
     assert preflight(asker).judge(NEW, OLD, until_s=60).passed
 
 
+@dataclass
+class Timed(Scripted):
+    """Environments whose models are as fast as the machine lets them be: by the hook's questions so far."""
+
+    steady_ms: dict[Target, list[float]] = field(default_factory=dict)
+    """Of each `again`; the last stays."""
+
+    def ask(self, wanted: Round) -> Asked:
+        if not wanted.again:
+            return super().ask(wanted)
+        asked = super().ask(wanted)
+        times = self.steady_ms[wanted.target]
+        now_ms = times.pop(0) if len(times) > 1 else times[0]
+        told = tuple(
+            replace(one, models={"a": model(steady_ms=now_ms), "b": model()}) for one in asked.replies
+        )
+        return Asked(told, asked.problems)
+
+
+BUSY = [reply(str(n), a=model(steady_ms=40.0), b=model()) for n in range(5)]
+"""Started while the machine did other work; the version that serves was started in a quiet hour: 5 ms."""
+
+
+def test_a_version_that_started_on_a_busy_machine_is_compared_in_turn() -> None:
+    asker = Timed({NEW: BUSY, OLD: [reply("o")]}, steady_ms={NEW: [40.0, 22.0], OLD: [20.0]})
+    assert preflight(asker, environments=2).judge(NEW, OLD, until_s=60).passed
+    turns = [(one.target, one.environments) for one in asker.asked if one.again]
+    assert turns == [(OLD, 2), (NEW, 3), (OLD, 2), (NEW, 4)]
+
+
+def test_a_version_that_is_slower_stays_so_in_every_turn() -> None:
+    asker = Timed({NEW: BUSY, OLD: [reply("o")]}, steady_ms={NEW: [40.0], OLD: [20.0, 30.0, 20.0]})
+    report = preflight(asker, environments=2).judge(NEW, OLD, until_s=60).report()
+    assert "a: steady_ms is 40.0, was 20.0: more than 1.5 times as slow" in report
+    assert sum(one.again and one.target == NEW for one in asker.asked) == 3
+
+
+@pytest.mark.parametrize("why", ["the-old-version-does-not-know-such-pings", "the-hooks-time-is-over"])
+def test_where_they_cannot_be_timed_in_turn_the_first_times_stand(why: str) -> None:
+    class Refusing(Timed):
+        def ask(self, wanted: Round) -> Asked:
+            if wanted.again and wanted.target == OLD:
+                return Asked((), ("the function refused the ping: preheat has unknown fields ['again']",))
+            return super().ask(wanted)
+
+    asker = Refusing({NEW: BUSY, OLD: [reply("o")]}, steady_ms={NEW: [5.0]})
+    now_s = 60.0 if "time" in why else 0.0
+    verdict = preflight(asker, environments=1, now_s=now_s).judge(NEW, OLD, until_s=60)
+    assert verdict.doubts == ("a: steady_ms is 40.0, was 5.0: more than 1.5 times as slow",)
+
+
+def test_a_model_that_fails_when_asked_in_turn_is_a_doubt() -> None:
+    broken = [*BUSY[:2], reply("2", a=model(problem="golden question 0: 1 is not 2"), b=model())]
+
+    class Breaking(Timed):
+        def ask(self, wanted: Round) -> Asked:
+            if wanted.again and wanted.target == NEW:
+                return Asked(tuple(broken), ())
+            return super().ask(wanted)
+
+    asker = Breaking({NEW: BUSY, OLD: [reply("o")]}, steady_ms={OLD: [40.0]})
+    report = preflight(asker, environments=2).judge(NEW, OLD, until_s=60).report()
+    assert "a failed in environment 2: golden question 0" in report
+
+
 def test_time_that_runs_out_is_a_no() -> None:
     asker = Scripted({NEW: [reply(str(i)) for i in range(5)]})
     verdict = preflight(asker, now_s=61).judge(NEW, None, until_s=60)
@@ -313,6 +418,35 @@ def test_over_real_connections(misbehave: Response | None, says: str) -> None:
         pinger = LambdaPinger(endpoint, SendingLimits(timeouts=Timeouts(connect_s=2, answer_s=0.3)))
         verdict = Preflight(pinger, Limits(environments=2), lambda: 0.0).judge(NEW, None, until_s=60)
     assert not verdict.passed and says in verdict.report()
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "problems", "unreached"),
+    [
+        pytest.param(Response(429, {}), 0, 1, id="throttled"),
+        pytest.param(Response(500, {"Message": "ServiceException"}), 0, 1, id="an-error-of-lambdas-own"),
+        pytest.param(
+            Response(200, {"errorType": "E"}, (("X-Amz-Function-Error", "Unhandled"),)),
+            1,
+            0,
+            id="the-functions",
+        ),
+    ],
+)
+def test_what_an_environment_did_is_told_from_what_kept_a_ping_from_one(
+    misbehave: Response, problems: int, unreached: int
+) -> None:
+    far = StandIn(misbehave=lambda function, event: misbehave)
+    with serving(far) as url:
+        pinger = LambdaPinger(LambdaEndpoint(url, "eu-west-1", Credentials("x", "y")))
+        asked = pinger.ask(Round(target=NEW, environments=1, hold_s=0.0))
+    assert (len(asked.problems), len(asked.unreached)) == (problems, unreached)
+
+
+def test_no_connection_is_no_fault_of_an_environment() -> None:
+    endpoint = LambdaEndpoint("http://127.0.0.1:9", "eu-west-1", Credentials("x", "y"))
+    asked = LambdaPinger(endpoint).ask(Round(target=NEW, environments=1, hold_s=0.0))
+    assert asked.problems == () and "no connection" in asked.unreached[0]
 
 
 @dataclass

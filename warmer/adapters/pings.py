@@ -17,7 +17,7 @@ from warmer.adapters.invocation import LambdaEndpoint
 from warmer.adapters.volley import Answer, Origin, Timeouts, Volley, fire
 from warmer.policy.values import Failed, ModelSeen, Round, RoundReport, Sighting, Target
 
-OK, TOO_MANY_REQUESTS = 200, 429
+OK, TOO_MANY_REQUESTS, SERVER_ERROR = 200, 429, 500
 LEFT = b"Runtime.ExitError"
 """What Lambda answers where the process of an environment ended inside the invocation."""
 
@@ -70,7 +70,7 @@ class LambdaPinger:
         """One round, and all that its environments said: for who must know more of them than how many there are."""
         tally = Tally()
         asyncio.run(self._fill(wanted, Slots(self._limits.connections), tally))
-        return Asked(tuple(tally.replies.values()), tally.problems())
+        return Asked(tuple(tally.replies.values()), tally.problems(), tally.unreached())
 
     async def _send_all(self, rounds: Sequence[Round]) -> dict[Target, RoundReport | Failed]:
         free = Slots(self._limits.connections)
@@ -104,6 +104,7 @@ class LambdaPinger:
                 release_at_ms=math.ceil(release_s * 1000),
                 models={name: Level[level] for name, level in wanted.levels.items()},
                 departures=self._departures[wanted.target],
+                again=wanted.again,
             )
             return self._endpoint.signed(wanted.target, json.dumps(ping.to_event()).encode())
 
@@ -130,6 +131,8 @@ class Asked:
 
     replies: tuple[Reply, ...]
     problems: tuple[str, ...]
+    unreached: tuple[str, ...] = ()
+    """Why pings came to no environment, which says nothing of it: no connection, refused, an error of Lambda's own."""
 
 
 class Tally:
@@ -144,6 +147,7 @@ class Tally:
         self._held_s: list[float] = []
         self._travel_s: list[float] = []
         self._problems: Counter[str] = Counter()
+        self._unreached: Counter[str] = Counter()
 
     def count(self, answer: Answer, release_s: float) -> None:
         """Take in one answer; the first sighting of an environment stands, the next ones saw our own ping."""
@@ -155,7 +159,8 @@ class Tally:
             return
         reply = _reply(answer)
         if isinstance(reply, str):
-            self._problems[reply] += 1
+            reached = answer.sent_s > 0 and answer.status < SERVER_ERROR
+            (self._problems if reached else self._unreached)[reply] += 1
             return
         self.sightings.setdefault(reply.environment, _sighting(reply))
         self.replies[reply.environment] = reply
@@ -165,20 +170,25 @@ class Tally:
             self._travel_s.append(release_s - held_s - answer.sent_s)
 
     def problems(self) -> tuple[str, ...]:
-        """What kept pings from being answered, the commonest first."""
+        """What environments did instead of answering, the commonest first."""
+        return tuple(problem for problem, _ in self._problems.most_common())
+
+    def unreached(self) -> tuple[str, ...]:
+        """What kept pings from any environment, the commonest first."""
         refused = (f"{self.throttled} pings were refused (429)",) if self.throttled else ()
-        return (*(problem for problem, _ in self._problems.most_common()), *refused)
+        return (*(problem for problem, _ in self._unreached.most_common()), *refused)
 
     def report(self) -> RoundReport | Failed:
         """The round's report; Failed where no environment was reached though none was refused."""
-        if self._problems and not self.sightings and not self.throttled:
-            problem, count = self._problems.most_common(1)[0]
+        failed = self._problems + self._unreached
+        if failed and not self.sightings and not self.throttled:
+            problem, count = failed.most_common(1)[0]
             return Failed(f"no ping of {self._sent or count} was answered; {count} times: {problem}")
         return RoundReport(
             sightings=tuple(self.sightings.values()),
             sent=self._sent,
             throttled=self.throttled,
-            failed=self._problems.total(),
+            failed=failed.total(),
             spread_s=_mean_deviation(self._travel_s),
             departed_s=self._departed_s,
             held_s=sum(self._held_s) / len(self._held_s) if self._held_s else 0.0,

@@ -162,6 +162,8 @@ class Round:
     hold_s: float
     """From when the last ping has left to the common release; covers the network's jitter."""
     levels: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
+    """Whether models that are warm already are verified and timed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

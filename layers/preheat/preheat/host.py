@@ -184,6 +184,17 @@ class ModelHost(dict[str, Served]):
                 self._bring(model, level, left_s, keep)
         self._finish(deadline_s)
 
+    def hot(self) -> list[str]:
+        """The models that are verified and ready."""
+        return [model.name for model in self._sound() if model.level == Level.HOT]
+
+    def verify_again(self, names: Iterable[str], deadline_s: float) -> None:
+        """Ask hot models all their golden questions anew, as far as the time goes: right still, and how fast now?"""
+        for name in names:
+            if self.clock.steady_s() < deadline_s:
+                self._models[name].verify_again()
+                self._tell_if_failed(self._models[name])
+
     def report(self) -> dict[str, ModelReport]:
         """Every model as it is now."""
         return reports(self._models, self.unreadable)

@@ -88,7 +88,10 @@ def _answer(host: ModelHost, event: Mapping[str, Any], context: Any, cold: bool,
 
 def _warm(host: ModelHost, ping: Ping, context: Any) -> None:
     host.leave_if_worthless(ping.departures)
-    host.warm(ping.models, host.clock.steady_s() + _remaining_s(context) * WORK_SHARE)
+    deadline_s = host.clock.steady_s() + _remaining_s(context) * WORK_SHARE
+    hot = host.hot() if ping.again else ()
+    host.warm(ping.models, deadline_s)
+    host.verify_again([name for name in hot if name in ping.models or not ping.models], deadline_s)
     host.leave_if_worthless(ping.departures)
 
 

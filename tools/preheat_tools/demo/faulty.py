@@ -13,14 +13,18 @@ from preheat.manifest import PackFile, content_version
 WRONG = 20.0
 
 
-def with_one_wrong_weight(function: Path, model: str, into: Path, weight: float = WRONG) -> Path:
-    """A copy of a built function's folder in which one number of one model differs; the copy's folder.
-
-    The last float of the weights, which is the last output's bias in each of the recommenders. The manifest is written
-    anew, so that every hash agrees, as after a careless export: only the answers can tell.
-    """
+def with_one_wrong_weight(function: Path, model: str, into: Path) -> Path:
+    """A copy of a built function's folder in which one number of one model differs; the copy's folder."""
     shutil.copytree(function, into)
-    pack = into / "models" / model
+    write_weight(into / "models" / model, WRONG)
+    return into
+
+
+def write_weight(pack: Path, weight: float) -> None:
+    """Write the last float of a pack's weights, which is the last output's bias in each of the recommenders.
+
+    The manifest is written anew, so that every hash agrees, as after a careless export: only the answers can tell.
+    """
     weights = pack / "weights.bin"
     data = bytearray(weights.read_bytes())
     struct.pack_into("<f", data, len(data) - 4, weight)
@@ -30,4 +34,3 @@ def with_one_wrong_weight(function: Path, model: str, into: Path, weight: float 
     files = {name: PackFile(**entry) for name, entry in manifest["files"].items()}
     manifest["version"] = content_version(files)
     (pack / "manifest.json").write_text(json.dumps(manifest, indent=2))
-    return into

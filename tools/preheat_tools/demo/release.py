@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,6 +51,17 @@ def release(system: System, built: Path, models: Sequence[str], progress: Progre
         compression=cloud.compression,
     )
     return Release(outcome=outcome, half=half, met=_met(system, before, outcome))
+
+
+def broken_promise(releases: Mapping[str, Release]) -> str:
+    """What the last scene promised and did not keep; empty where it did. A broken version is to be stopped before it
+    meets anybody, a good one let through."""
+    wrong, good = releases["wrong"], releases["good"]
+    if wrong.met or not wrong.outcome.stopped:
+        return f"a version with a wrong weight took {wrong.met} requests"
+    if good.outcome.stopped:
+        return f"the good version was not let through: {good.outcome.stopped}\n{good.outcome.report}"
+    return ""
 
 
 def _met(system: System, before: int, outcome: Outcome) -> int:

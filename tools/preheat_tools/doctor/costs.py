@@ -10,7 +10,7 @@ from warmer.policy.values import Prices
 
 MONTH_S = 730 * 3600.0
 METRIC_USD, ALARM_USD = 0.30, 0.10
-"""https://aws.amazon.com/cloudwatch/pricing/"""
+"""An alarm for each metric that it watches: https://aws.amazon.com/cloudwatch/pricing/"""
 METRICS = {"full": (4, 4), "lean": (2, 2), "off": (0, 0)}
 """Of each inference function, of the warmer."""
 SNAPSHOT_GB_S, RESTORE_GB = 0.0000015046, 0.0001397998
@@ -57,4 +57,5 @@ def fixed_costs(parameters: Mapping[str, str], assumed: Assumptions | None = Non
     by_function, by_warmer = METRICS[parameters["Metrics"]]
     metrics = by_function * functions + by_warmer * warmer
     alarms = (5 + 2 * warmer if by_function else 2) + warmer
-    yield Cost(f"{metrics} metrics, {alarms} alarms", metrics * METRIC_USD + alarms * ALARM_USD)
+    watched = alarms + bool(by_function)  # the objective's is of two metrics
+    yield Cost(f"{metrics} metrics, {alarms} alarms", metrics * METRIC_USD + watched * ALARM_USD)

@@ -260,7 +260,9 @@ class Environment:
             }
         else:
             code = self._process.returncode if self._process else None
-            how = f"signal: {signal.Signals(-code).name}" if code and code < 0 else f"exit status {code}"
+            # by the names that Lambda, which is written in Go, has for signals
+            name = (signal.strsignal(-code) or str(-code)).lower() if code and code < 0 else ""
+            how = f"signal: {name}" if name else f"exit status {code}"
             failure = {
                 "errorType": "Runtime.ExitError",
                 "errorMessage": f"Runtime exited with error: {how}",
