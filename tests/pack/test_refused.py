@@ -102,3 +102,14 @@ def test_a_look_at_what_is_no_pack(look: str, text: str | None, says: str, tmp_p
     if text is not None:
         (tmp_path / "manifest.json").write_text(text)
     _refused(_pack(look, tmp_path), says)
+
+
+@pytest.mark.parametrize("look", ["--verify", "--explain"])
+def test_a_pack_whose_weights_end_too_soon_says_so_and_what_to_do(tmp_path: Path, look: str) -> None:
+    done = _pack(dense(tmp_path / "m.onnx"), "--out", tmp_path / "pack")
+    assert done.exit_code == 0, done.output
+    weights = tmp_path / "pack" / "weights.bin"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    done = _pack(look, tmp_path / "pack")
+    assert done.exit_code != 0
+    assert "weights.bin has" in done.output and "copy the pack again" in done.output

@@ -33,6 +33,11 @@ class Served:
         """Why it is in quarantine; empty when it is sound."""
         return self._model.problem
 
+    @property
+    def packed(self) -> bool:
+        """Whether it answers from a session at full speed (`preheat.engines.repack`)."""
+        return self._model.packed
+
     def run(self, inputs: Mapping[str, Tensor | Any]) -> dict[str, Tensor]:
         """Every output by name, for Tensors or numpy arrays by input's name.
 

@@ -33,6 +33,8 @@ class Variant:
 
     name: str
     imports: bool
+    environment: tuple[tuple[str, str], ...] = ()
+    """Variables beside those of every start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Run:
     first_answer_ms: float
     phases_ms: dict[str, float]
     steady_ms: float
+    pinged_ms: float = 0.0
+    """A later answer after a ping, which may have swapped a packed session in; 0 where there is no host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,10 @@ class Row:
     @property
     def steady_ms(self) -> float:
         return statistics.median(run.steady_ms for run in self.runs)
+
+    @property
+    def pinged_ms(self) -> float:
+        return statistics.median(run.pinged_ms for run in self.runs)
 
     def to_json(self) -> dict[str, object]:
         """The form of a row in `--json`."""
@@ -96,7 +104,7 @@ class Row:
             },
             "phases": phases,
             "steady_ms": round(self.steady_ms, 3),
-        }
+        } | ({"pinged_steady_ms": round(self.pinged_ms, 3)} if self.pinged_ms else {})
 
 
 def measure(
@@ -195,7 +203,7 @@ def _start(variant: Variant, folder: Path) -> Run:
     folder = folder.resolve()
     command = [sys.executable, str(_START), variant.name, str(folder), str(folder / "pack"), imports]
     lambdas = {"AWS_LAMBDA_FUNCTION_NAME": "bench", "LAMBDA_TASK_ROOT": str(folder)}
-    environment = os.environ | lambdas
+    environment = os.environ | lambdas | dict(variant.environment)
     begun = time.monotonic()
     done = subprocess.run(
         [*command, str(STEADY_ANSWERS)],
@@ -212,8 +220,10 @@ def _start(variant: Variant, folder: Path) -> Run:
     for phase, instant in answer["marks"]:
         phases[phase] = (instant - last) * 1e3
         last = instant
-    steady = statistics.median(answer["steady_ms"]) if answer["steady_ms"] else 0.0
-    return Run(first_answer_ms=(last - begun) * 1e3, phases_ms=phases, steady_ms=steady)
+    steady, pinged = (
+        statistics.median(answer[name]) if answer[name] else 0.0 for name in ("steady_ms", "pinged_ms")
+    )
+    return Run(first_answer_ms=(last - begun) * 1e3, phases_ms=phases, steady_ms=steady, pinged_ms=pinged)
 
 
 def _usual_steady_ms(found: Mapping[Variant, Sequence[Run]]) -> float:

@@ -122,6 +122,59 @@ def _caches(text: str) -> list[str]:
     return kinds
 
 
+@bench.command("techniques")
+@click.option(
+    "--models", default=",".join(m.name for m in catalog.MODELS), show_default=True, help="Which of the four."
+)
+@click.option(
+    "--runs", default=5, show_default=True, type=click.IntRange(1, 100), help="Fresh processes a start."
+)
+@click.option(
+    "--cache", "caches", default="warm", show_default=True, help="Page cache: warm, cold or warm,cold."
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=catalog.CACHE,
+    show_default=True,
+    help="Cache of models.",
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+def techniques(*, models: str, runs: int, caches: str, folder: Path, json_path: Path | None) -> None:
+    """What each technique of a cold start gives: starts with all of them, and with all but one.
+
+    \b
+    make bench-env                # once
+    preheat bench techniques
+    preheat bench techniques --models rec --runs 3 --cache cold
+    """
+    from preheat_tools.bench.cold_start import Cache, Row
+    from preheat_tools.bench.techniques import measure_techniques, print_techniques
+    from preheat_tools.pack.measure import machine
+
+    try:
+        chosen = catalog.named(models)
+        kinds = [Cache(kind == "cold") for kind in _caches(caches)]
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    progress = Console(stderr=True)
+    rows: list[Row] = []
+    try:
+        for model in chosen:
+            made = catalog.made(model, folder)
+            for cache in kinds:
+                rows += measure_techniques(made, cache, runs, progress.print)
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from None
+    print_techniques(Console() if progress.is_terminal else Console(width=150), rows)
+    if json_path:
+        found = [
+            row.to_json() | {"imports": row.variant.imports, "environment": dict(row.variant.environment)}
+            for row in rows
+        ]
+        json_path.write_text(json.dumps({"machine": machine(), "rows": found}, indent=2) + "\n")
+
+
 @bench.command("pings")
 @click.option("--sizes", default="10,50,200,1000", show_default=True, help="Pings of a round.")
 @click.option(

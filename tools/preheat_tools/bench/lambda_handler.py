@@ -26,9 +26,14 @@ if VARIANT == "onnxruntime_naive":
         return len(SESSION.run(None, INPUTS))
 
 elif VARIANT in ("preheat_plain", "preheat_fast"):
-    from preheat_tools.bench.start import host_of
+    from preheat_tools.bench.start import host_of, opened_host
 
-    (SERVED,) = host_of(FOLDER, fast=VARIANT == "preheat_fast", imports=True).values()
+    HOST = (
+        host_of(FOLDER, imports=True)
+        if VARIANT == "preheat_fast"
+        else opened_host(FOLDER, imports=True, fast=False)
+    )
+    (SERVED,) = HOST.values()
     from preheat.golden import read_golden
     from preheat.pack import read_pack
 

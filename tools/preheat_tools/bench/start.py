@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
     from preheat import ModelHost
 
-    Again = Callable[[], Any] | None
-
 FUNCTION_IMPORTS = "function_imports"
 """The module beside this one, whose folder is on the path as a function's own is."""
 MARKS: list[tuple[str, float]] = [("interpreter", monotonic())]
+
+
+class Started:
+    """What is asked later: the same question again, and a ping."""
+
+    def __init__(self, again: Callable[[], Any] | None, ping: Callable[[], Any] | None = None) -> None:
+        self.again, self.ping = again, ping
 
 
 def mark(phase: str) -> None:
@@ -28,7 +33,7 @@ def mark(phase: str) -> None:
     MARKS.append((phase, monotonic()))
 
 
-def torch_naive(model_folder: str, _pack_folder: str, imports: bool) -> Again:
+def torch_naive(model_folder: str, _pack_folder: str, imports: bool) -> Started:
     if imports:
         __import__(FUNCTION_IMPORTS)
     import json
@@ -54,10 +59,10 @@ def torch_naive(model_folder: str, _pack_folder: str, imports: bool) -> Again:
     found = answer()
     assert np.allclose(found, expected, rtol=1e-3, atol=1e-4)
     mark("answer")
-    return answer
+    return Started(answer)
 
 
-def onnxruntime_naive(model_folder: str, _pack_folder: str, imports: bool) -> Again:
+def onnxruntime_naive(model_folder: str, _pack_folder: str, imports: bool) -> Started:
     if imports:
         __import__(FUNCTION_IMPORTS)
     import numpy as np
@@ -70,28 +75,53 @@ def onnxruntime_naive(model_folder: str, _pack_folder: str, imports: bool) -> Ag
     (found,) = session.run(None, inputs)
     assert np.allclose(found, expected, rtol=1e-3, atol=1e-4)
     mark("answer")
-    return lambda: session.run(None, inputs)
+    return Started(lambda: session.run(None, inputs))
 
 
-def preheat_plain(model_folder: str, pack_folder: str, imports: bool) -> Again:
-    return _verified(host_of(model_folder, fast=False, imports=imports), pack_folder)
+def preheat_plain(model_folder: str, pack_folder: str, imports: bool) -> Started:
+    """The host as it is where onnxruntime's C API does not fit."""
+    return _opened(model_folder, pack_folder, imports, fast=False)
 
 
-def preheat_fast(model_folder: str, pack_folder: str, imports: bool) -> Again:
-    return _verified(host_of(model_folder, fast=True, imports=imports), pack_folder)
+def preheat_packed(model_folder: str, pack_folder: str, imports: bool) -> Started:
+    """With weights in the kernels' own layout from the first session on."""
+    return _opened(model_folder, pack_folder, imports, packed=True)
 
 
-def host_of(model_folder: str, *, fast: bool, imports: bool) -> ModelHost:
-    """What a function writes at its top; or the host as it is where onnxruntime's C API does not fit."""
-    if fast:
-        from preheat import ModelHost
+def preheat_fast(model_folder: str, pack_folder: str, imports: bool) -> Started:
+    """What a function writes at its top."""
+    return _verified(host_of(model_folder, imports=imports), pack_folder)
 
-        mark("imports")
-        return ModelHost.from_packs(
-            model_folder,
-            beside=(FUNCTION_IMPORTS,) if imports else (),
-            deferred=("boto3",) if imports else (),
-        )
+
+def preheat_within(model_folder: str, pack_folder: str, imports: bool) -> Started:
+    """With the weights in the graph's own file, as a model is usually exported."""
+    return _verified(host_of(f"{model_folder}/within", imports=imports), pack_folder)
+
+
+def preheat_eager(model_folder: str, pack_folder: str, _imports: bool) -> Started:
+    """With every import beside the models, boto3's too."""
+    return _verified(host_of(model_folder, imports=True, deferred=()), pack_folder)
+
+
+def preheat_after(model_folder: str, pack_folder: str, _imports: bool) -> Started:
+    """With every import before the models, as an import usually stands."""
+    __import__(FUNCTION_IMPORTS)
+    return _verified(host_of(model_folder, imports=False), pack_folder)
+
+
+def host_of(model_folder: str, *, imports: bool, deferred: tuple[str, ...] = ("boto3",)) -> ModelHost:
+    from preheat import ModelHost
+
+    mark("imports")
+    return ModelHost.from_packs(
+        model_folder,
+        beside=(FUNCTION_IMPORTS,) if imports else (),
+        deferred=deferred if imports else (),
+    )
+
+
+def opened_host(model_folder: str, *, imports: bool, **how: Any) -> ModelHost:
+    """A host whose first sessions are opened otherwise than it would."""
     from preheat.deferred import defer
     from preheat.engines import open_session
     from preheat.host import ModelHost
@@ -99,14 +129,18 @@ def host_of(model_folder: str, *, fast: bool, imports: bool) -> ModelHost:
     from preheat.surroundings import Process
 
     mark("imports")
-    packs, _ = read_packs(model_folder)
-    host = ModelHost(packs, Process(), lambda pack: open_session(pack, fast=False))
     defer(("boto3",) if imports else ())
+    packs, _ = read_packs(model_folder)
+    host = ModelHost(packs, Process(), lambda pack: open_session(pack, **how))
     host.initialise((FUNCTION_IMPORTS,) if imports else ())
     return host
 
 
-def _verified(host: ModelHost, pack_folder: str) -> Again:
+def _opened(model_folder: str, pack_folder: str, imports: bool, **how: Any) -> Started:
+    return _verified(opened_host(model_folder, imports=imports, **how), pack_folder)
+
+
+def _verified(host: ModelHost, pack_folder: str) -> Started:
     """INIT has ended: the model has answered its golden question as it should, or answers no other."""
     mark("answer")
     from preheat.golden import read_golden
@@ -115,10 +149,10 @@ def _verified(host: ModelHost, pack_folder: str) -> Again:
     (served,) = host.values()
     question = read_golden(read_pack(pack_folder))[0]
     served.run(question.inputs)
-    return lambda: served.run(question.inputs)
+    return Started(lambda: served.run(question.inputs), lambda: host.warm({}, float("inf")))
 
 
-def limit(_model_folder: str, pack_folder: str, _imports: bool) -> Again:
+def limit(_model_folder: str, pack_folder: str, _imports: bool) -> Started:
     """Every byte of the weights once, into a buffer that stays in the CPU's cache."""
     mark("imports")
     sink = bytearray(1 << 18)
@@ -126,7 +160,7 @@ def limit(_model_folder: str, pack_folder: str, _imports: bool) -> Again:
         while file.readinto(sink):
             pass
     mark("answer")
-    return None
+    return Started(None)
 
 
 def _samples(np: Any, model_folder: str) -> tuple[dict[str, Any], Any]:
@@ -136,18 +170,27 @@ def _samples(np: Any, model_folder: str) -> tuple[dict[str, Any], Any]:
 
 
 def main(variant: str, model_folder: str, pack_folder: str, imports: str, steady_answers: str) -> None:
-    again = globals()[variant](model_folder, pack_folder, imports == "imports")
-    steady_ms = []
-    for _ in range(int(steady_answers) if again else 0):
-        begun = perf_counter()
-        again()
-        steady_ms.append((perf_counter() - begun) * 1e3)
+    started = globals()[variant](model_folder, pack_folder, imports == "imports")
+    steady_ms = _times_ms(started.again, int(steady_answers))
+    pinged_ms: list[float] = []
+    if started.ping and steady_ms:
+        started.ping()
+        pinged_ms = _times_ms(started.again, int(steady_answers))
     import json
     import os
 
-    sys.stdout.write(json.dumps({"marks": MARKS, "steady_ms": steady_ms}))
+    sys.stdout.write(json.dumps({"marks": MARKS, "steady_ms": steady_ms, "pinged_ms": pinged_ms}))
     sys.stdout.flush()
     os._exit(0)  # what an interpreter does to end is no part of a start
+
+
+def _times_ms(work: Callable[[], Any] | None, count: int) -> list[float]:
+    found = []
+    for _ in range(count if work else 0):
+        begun = perf_counter()
+        work()  # type: ignore[misc]
+        found.append((perf_counter() - begun) * 1e3)
+    return found
 
 
 if __name__ == "__main__":

@@ -69,8 +69,9 @@ def measure_warm_path(root: Path, calls: int) -> Iterator[WarmPath]:
         pack = read_pack(folder)
         host = ModelHost([pack], _Quiet())
         host.initialise()
+        host.warm({}, float("inf"))
         inputs = read_golden(pack)[0].inputs
-        direct = open_session(pack)
+        direct = open_session(pack, packed=host[pack.name].packed)
 
         answering = answers_pings(host)(_Handler(host, pack.name, inputs))
         ping = Ping(models={pack.name: Level.HOT}).to_event()

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import onnx
 from preheat.manifest import Manifest, TensorSpec
-from preheat.pack import Pack, read_pack
+from preheat.pack import Pack, check_sizes, read_pack
 
 
 def explain(folder: Path) -> str:
-    """Text in paragraphs; PackError where it is no pack."""
+    """Text in paragraphs; PackError where it is no pack, or not a whole one."""
     pack = read_pack(folder)
     manifest = pack.manifest
+    check_sizes(pack, manifest.files)
     parts = [
         f"{manifest.name} {manifest.version}: {manifest.precision}, engine {manifest.engine}, "
         f"{manifest.traffic_share:.1%} of traffic, {manifest.memory_mb:.1f} MB in memory.",
