@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Generic, TypeVar
 
+import numpy as np
+
+from warmer.carried import Carried, Cycle
 from warmer.policy.outcomes import Outcome
 from warmer.policy.plans import Batch, Looks, Plans, Policy
 from warmer.policy.values import (
@@ -17,10 +18,8 @@ from warmer.policy.values import (
     Demand,
     Facts,
     Failed,
-    Reason,
     Round,
     RoundReport,
-    Sighting,
     Target,
     Terms,
 )
@@ -28,8 +27,6 @@ from warmer.ports import Pinger, Ports
 
 H = TypeVar("H")
 T = TypeVar("T")
-RETRY_S = 60.0
-"""A target whose cycle failed is looked at again after this long."""
 
 
 def run_cycle(
@@ -44,38 +41,57 @@ def run_cycle(
     A target that another run holds, or that was handled at or after `now_s` already (a duplicate delivery), has an
     outcome with reason `unknown` and the problem, and is left alone; so is one whose history could not be read.
     """
-    terms = terms or Terms()
+    return look_at(targets, ports, policy, now_s, terms).outcomes()
+
+
+def look_at(
+    targets: Sequence[Configured],
+    ports: Ports[H],
+    policy: Policy[H],
+    now_s: float,
+    terms: Terms | None = None,
+) -> Cycle[H]:
+    """`run_cycle`, with outcomes that are made only if somebody asks for them."""
     by_target = {configured.target: configured for configured in targets}
-    leases = ports.histories.lease(tuple(by_target), now_s)
-    outcomes = {target: _held(target, now_s, why) for target, why in leases.refused.items()}
-    if leases.held:
-        loaded = ports.histories.load(leases.held)
-        outcomes |= {target: _held(target, now_s, why) for target, why in loaded.failed.items()}
-        batch = Batch([by_target[target] for target in loaded.targets], loaded.history, now_s)
-        if loaded.targets:
-            outcomes |= _handle(batch, ports, policy, terms)
-    return [outcomes[target] for target in by_target if target in outcomes]
+    asked = tuple(by_target)
+    leases = ports.histories.lease(asked, now_s)
+    if not leases.held:
+        return Cycle(now_s, asked, leases.refused, ())
+    loaded = ports.histories.load(leases.held)
+    left_alone = {**leases.refused, **loaded.failed}
+    if not loaded.targets:
+        return Cycle(now_s, asked, left_alone, ())
+    batch = Batch([by_target[target] for target in loaded.targets], loaded.history, now_s)
+    failed, carried = _handle(batch, ports, policy, terms or Terms())
+    return Cycle(now_s, asked, left_alone | failed, carried)
 
 
-def _handle(batch: Batch[H], ports: Ports[H], policy: Policy[H], terms: Terms) -> Mapping[Target, Outcome]:
+_Handled = tuple[dict[Target, Failed], list[Carried[H]]]
+
+
+def _handle(batch: Batch[H], ports: Ports[H], policy: Policy[H], terms: Terms) -> _Handled[H]:
     """All targets at once; where that raises, each by itself, so that a fault stays with the target that has it."""
     try:
         decided = _decide(batch, ports, policy, terms)
     except Exception as error:
         if len(batch.configured) == 1:
-            target = batch.targets[0]
-            return {target: _held(target, batch.now_s, Failed(f"{type(error).__name__}: {error}"))}
-        alone = (_alone(configured, ports, policy, batch.now_s, terms) for configured in batch.configured)
-        return {target: outcome for outcomes in alone for target, outcome in outcomes.items()}
-    return _carry_out(decided, ports, policy)
+            return {batch.targets[0]: Failed(f"{type(error).__name__}: {error}")}, []
+        failed: dict[Target, Failed] = {}
+        carried: list[Carried[H]] = []
+        for configured in batch.configured:
+            why, some = _alone(configured, ports, policy, batch.now_s, terms)
+            failed |= why
+            carried += some
+        return failed, carried
+    return {}, [_carry_out(decided, ports, policy)]
 
 
 def _alone(
     configured: Configured, ports: Ports[H], policy: Policy[H], now_s: float, terms: Terms
-) -> Mapping[Target, Outcome]:
+) -> _Handled[H]:
     loaded = ports.histories.load([configured.target])
     if not loaded.targets:
-        return {configured.target: _held(configured.target, now_s, loaded.failed[configured.target])}
+        return dict(loaded.failed), []
     return _handle(Batch([configured], loaded.history, now_s), ports, policy, terms)
 
 
@@ -104,12 +120,9 @@ def _knowing(batch: Batch[H], facts: Facts, policy: Policy[H]) -> Batch[H]:
 
 def _read(batch: Batch[H], looks: Looks, ports: Ports[H]) -> Facts:
     targets, now_s = batch.targets, batch.now_s
-    demand_since = {
-        t: since
-        for t, since in zip(targets, looks.demand_since_s.tolist(), strict=True)
-        if not math.isnan(since)
-    }
-    capacity_of = [t for t, wanted in zip(targets, looks.capacity.tolist(), strict=True) if wanted]
+    demand_of = np.flatnonzero(~np.isnan(looks.demand_since_s)).tolist()
+    demand_since = {targets[row]: float(looks.demand_since_s[row]) for row in demand_of}
+    capacity_of = [targets[row] for row in np.flatnonzero(looks.capacity).tolist()]
     demand: Mapping[Target, Demand | Failed] = {}
     capacity: Mapping[Target, Capacity | Failed] = {}
     announced: Mapping[Target, tuple[float, ...] | Failed] = {}
@@ -123,23 +136,21 @@ def _read(batch: Batch[H], looks: Looks, ports: Ports[H]) -> Facts:
     return Facts(at_s=now_s, demand=demand, capacity=capacity, announced=announced)
 
 
-def _carry_out(decided: _Decided[H], ports: Ports[H], policy: Policy[H]) -> Mapping[Target, Outcome]:
+def _carry_out(decided: _Decided[H], ports: Ports[H], policy: Policy[H]) -> Carried[H]:
     """Act and remember; what raises becomes a Failed of the target that has it."""
     done = _act(decided, ports)
     unsaved = _remember(decided, done, ports, policy)
-    return {
-        target: _outcome(decided, row, done, unsaved.get(target))
-        for row, target in enumerate(decided.batch.targets)
-    }
+    return Carried(decided.batch, decided.plans, decided.facts, done, unsaved)
 
 
 def _act(decided: _Decided[H], ports: Ports[H]) -> Facts:
     batch, plans = decided.batch, decided.plans
+    targets = batch.targets
     provisioned: dict[Target, Capacity | Failed] = {}
     for row in (plans.provisioned >= 0).nonzero()[0].tolist():
-        target, wanted = batch.targets[row], int(plans.provisioned[row])
+        target, wanted = targets[row], int(plans.provisioned[row])
         provisioned[target] = _or_failed(partial(ports.provisioner.request, target, wanted))
-    rounds = {batch.targets[row]: _round(batch, plans, row) for row in plans.pings.nonzero()[0].tolist()}
+    rounds = {targets[row]: _round(batch, plans, row) for row in plans.pings.nonzero()[0].tolist()}
     reports = _send(list(rounds.values()), ports.pinger) if rounds else {}
     return Facts(at_s=batch.now_s, rounds=rounds, reports=reports, provisioned=provisioned)
 
@@ -205,78 +216,4 @@ def _round(batch: Batch[H], plans: Plans, row: int) -> Round:
         environments=int(plans.pings[row]),
         hold_s=float(plans.hold_s[row]),
         levels=configured.levels or (plans.levels[row] if plans.levels else {}),
-    )
-
-
-def _outcome(decided: _Decided[H], row: int, done: Facts, unsaved: Failed | None) -> Outcome:
-    plans, target = decided.plans, decided.batch.targets[row]
-    report, granted = done.reports.get(target), done.provisioned.get(target)
-    capacity = granted or decided.facts.capacity.get(target)
-    sightings = report.sightings if isinstance(report, RoundReport) else ()
-    return Outcome(
-        target=target,
-        at_s=decided.batch.now_s,
-        reason=plans.reason[row],
-        pings=int(plans.pings[row]),
-        hold_s=float(plans.hold_s[row]),
-        reached=len(sightings),
-        made=sum(sighting.cold for sighting in sightings),
-        unsound=tuple(sorted(_unsound(sightings))),
-        provisioned=int(plans.provisioned[row]) if granted is not None else None,
-        said=capacity.said if isinstance(capacity, Capacity) else "",
-        provisioned_failed=isinstance(capacity, Capacity) and capacity.status == "FAILED",
-        spent_usd=None if plans.spent_usd is None else float(plans.spent_usd[row]),
-        budget_used=_budget_used(decided, row),
-        levels=_levels(sightings),
-        expected=plans.expected(row),
-        basis=plans.basis[row],
-        next_look_s=float(plans.next_look_s[row]),
-        problems=tuple(_problems(decided.facts, done, target, unsaved)),
-    )
-
-
-def _budget_used(decided: _Decided[H], row: int) -> float | None:
-    """Share of the month's budget that is spent, what this cycle does not yet among it."""
-    spent, budget = decided.plans.spent_usd, decided.batch.configured[row].objective.monthly_budget_usd
-    if spent is None or budget is None:
-        return None
-    return float(spent[row]) / budget if budget > 0 else 1.0
-
-
-def _levels(sightings: Sequence[Sighting]) -> Mapping[str, Mapping[str, int]]:
-    found: dict[str, Counter[str]] = {}
-    for sighting in sightings:
-        for name, seen in sighting.models.items():
-            found.setdefault(name, Counter())[seen.level] += 1
-    return found
-
-
-def _problems(facts: Facts, done: Facts, target: Target, unsaved: Failed | None) -> Iterator[str]:
-    if target in done.rounds and target not in done.reports:
-        yield "pings: no report"
-    for kind, answer in (
-        ("demand", facts.demand.get(target)),
-        ("capacity", facts.capacity.get(target)),
-        ("cold starts", facts.announced.get(target)),
-        ("pings", done.reports.get(target)),
-        ("provisioned concurrency", done.provisioned.get(target)),
-        ("history", unsaved),
-    ):
-        if isinstance(answer, Failed):
-            yield f"{kind}: {answer.reason}"
-        elif isinstance(answer, Capacity) and answer.status == "FAILED":
-            yield f"{kind}: {answer.said}"
-        elif isinstance(answer, RoundReport):
-            for name, count in sorted(_unsound(answer.sightings).items()):
-                yield f"{name} is unsound in {count} of {len(answer.sightings)} environments"
-
-
-def _unsound(sightings: Sequence[Sighting]) -> Counter[str]:
-    """In how many environments each model is in quarantine."""
-    return Counter(name for sighting in sightings for name in sighting.unsound)
-
-
-def _held(target: Target, now_s: float, why: Failed) -> Outcome:
-    return Outcome(
-        target=target, at_s=now_s, reason=Reason.UNKNOWN, problems=(why.reason,), next_look_s=now_s + RETRY_S
     )

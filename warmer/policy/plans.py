@@ -27,9 +27,10 @@ class Batch(Generic[H]):
     unread: frozenset[Target] = frozenset()
     """Targets of which a fact that was asked for could not be had."""
 
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        return tuple(c.target for c in self.configured)
+    targets: tuple[Target, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple([c.target for c in self.configured]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,10 +53,9 @@ def _p99(
 ) -> Mapping[Target, int]:
     """The 99th percentile of each function's minute peaks of concurrency, as known afterwards and without INITs."""
     world = World(trace, replace(assumptions, init_ms=0.0), durations, oracle=True)
-    for function in world.functions:
-        function.advance(trace.span_s)
+    world.play(trace.span_s)
     minutes = int(trace.span_s // 60)
     return {
         target: int(np.ceil(np.percentile(function.minutes[:minutes, eng.PEAK], 99)))
-        for target, function in world.by_target.items()
+        for target, function in zip(world.targets, world.functions, strict=True)
     }

@@ -31,14 +31,18 @@ HEAD, TOP, BUSY, SPARE, NEXT_ID, NEXT_REQUEST, NEXT_PING, MINUTE, PC_SIZE, PC_BU
     PING_INIT_S,
     THROTTLED,
 ) = range(13, 24)
-UPKEEP, _, PC_SERVED, NOW = range(24, 28)
-SCALARS = 28
-# columns of an environment
-BORN, DIES, IDLE_FROM, SERVED, ID = range(5)
+UPKEEP, ROUND, PC_SERVED, NOW, PC_ASKED, PC_READY = range(24, 30)
+SCALARS = 30
+# columns of an environment; PINGED is the number of the function's last round that met it
+BORN, DIES, IDLE_FROM, SERVED, ID, PINGED = range(6)
+ENVIRONMENT = 6
 # columns of a minute
 PEAK, COUNT, RUN, PC_USE, PC_SEEN = range(5)
-# columns of what a ping found
-F_ID, F_COLD, F_PC, F_AGE, F_IDLE, F_SERVED, F_LATE, F_HELD, F_END = range(9)
+MINUTE_COLUMNS = 5
+# columns of what a ping found; F_FIRST: whether no earlier ping of the round met that environment
+F_ID, F_COLD, F_PC, F_AGE, F_IDLE, F_SERVED, F_LATE, F_HELD, F_FIRST = range(9)
+FOUND = 9
+THROTTLED_ID = -1e9
 # parameters
 (
     P_INIT,
@@ -169,6 +173,7 @@ def _born(s, e, spare, t):
     i = spare[int(s[SPARE])]
     e[i, BORN] = t
     e[i, SERVED] = 0
+    e[i, PINGED] = -1
     e[i, ID] = s[NEXT_ID]
     s[NEXT_ID] += 1
     return i
@@ -225,8 +230,9 @@ def _serve(s, e, idle, heap_t, heap_i, spare, pc_t, pc_i, minutes, colds, p, t, 
 
 
 @_jit
-def _answer(s, e, idle, heap_t, heap_i, spare, pc_t, pc_i, minutes, p, t, found):
-    """A ping; `found` is filled with what its reply tells."""
+def _answer(s, e, idle, heap_t, heap_i, spare, pc_t, pc_i, minutes, p, t, all_found, ping):
+    """A ping of a round; its row of `all_found` is filled with what its reply tells."""
+    found = all_found[ping]
     s[PINGS] += 1
     m = int(s[MINUTE])
     minutes[m, COUNT] += 1
@@ -238,12 +244,16 @@ def _answer(s, e, idle, heap_t, heap_i, spare, pc_t, pc_i, minutes, p, t, found)
         s[PC_BUSY] += 1
         s[PC_PING_RUN_S] += end - t
         found[F_ID] = -s[PC_BUSY]
+        found[F_FIRST] = 1
+        for earlier in range(ping):
+            if all_found[earlier, F_ID] == found[F_ID]:
+                found[F_FIRST] = 0
     else:
         i = _take(s, e, idle, spare, p, t)
         if i < 0:
             if not _may_start(s, p, t):
                 s[THROTTLED] += 1
-                found[F_ID] = -1e9
+                found[F_ID] = THROTTLED_ID
                 return
             i = _born(s, e, spare, t)
             e[i, IDLE_FROM] = t
@@ -255,13 +265,14 @@ def _answer(s, e, idle, heap_t, heap_i, spare, pc_t, pc_i, minutes, p, t, found)
         found[F_AGE] = t - e[i, BORN]
         found[F_IDLE] = t - e[i, IDLE_FROM]
         found[F_SERVED] = e[i, SERVED]
+        found[F_FIRST] = e[i, PINGED] != s[ROUND]
+        e[i, PINGED] = s[ROUND]
         e[i, SERVED] = 0
         s[PING_RUN_S] += end - t
         _push(heap_t, heap_i, int(s[BUSY]), end, i)
         s[BUSY] += 1
     minutes[m, RUN] += end - t
     minutes[m, PEAK] = max(minutes[m, PEAK], s[BUSY] + s[PC_BUSY])
-    found[F_END] = end
 
 
 @_jit
@@ -295,18 +306,8 @@ def advance(
             return GROW
         if is_ping:
             s[NEXT_PING] += 1
-            _answer(s, e, idle, heap_t, heap_i, spare, pc_t, pc_i, minutes, p, t, found[ping])
+            _answer(s, e, idle, heap_t, heap_i, spare, pc_t, pc_i, minutes, p, t, found, ping)
         else:
             s[NEXT_REQUEST] += 1
             length = service[0] if one_service else service[at]
             _serve(s, e, idle, heap_t, heap_i, spare, pc_t, pc_i, minutes, colds, p, t, length)
-
-
-@_jit
-def alive(s, e, idle, t):
-    """Environments that exist at t, busy or idle, provisioned ones too."""
-    n = s[BUSY] + s[PC_SIZE]
-    for k in range(int(s[HEAD]), int(s[TOP])):
-        if e[idle[k], DIES] > t:
-            n += 1
-    return n

@@ -22,7 +22,7 @@ from preheat_tools.simulator.world import (
     SimulatedProvisioner,
     World,
 )
-from warmer.cycle import run_cycle
+from warmer.cycle import look_at
 from warmer.policy.outcomes import Outcome
 from warmer.policy.plans import Policy
 from warmer.policy.values import Configured, Failed, FunctionFacts, Objective, Target, Terms
@@ -79,11 +79,9 @@ class SimulatedStore(Generic[K]):
         numbers: list[int] = (self._next <= now_s).nonzero()[0].tolist()
         return numbers
 
-    def wake(self, numbers: Sequence[int]) -> None:
+    def wake(self, numbers: NDArray[np.int64]) -> None:
         """An announced cold start makes its target due (as the burst handler does in the table)."""
-        for number in numbers:
-            if self._next[number] < NEVER_S:
-                self._next[number] = 0.0
+        self._next[numbers[self._next[numbers] < NEVER_S]] = 0.0
 
     def lease(self, targets: Sequence[Target], now_s: float) -> Leases:
         return Leases(tuple(t for t in targets if self._next[self._number[t]] <= now_s), {})
@@ -170,21 +168,22 @@ def play(
     outcomes: list[Outcome] = []
     runs = 0
     running_s = 0.0
-    for cycle, second in enumerate(seconds.tolist()):
-        now = cycle * assumptions.cycle_s + second
+    for number, second in enumerate(seconds.tolist()):
+        now = number * assumptions.cycle_s + second
         world.begin_cycle(now)
         if contender.listens:
-            store.wake(world.announced_functions(now))
+            store.wake(world.announced_functions())
         due = store.due(START_S + now)
         if due:
-            done = run_cycle([configured[i] for i in due], ports, contender.policy, START_S + now, terms)
+            cycle = look_at([configured[i] for i in due], ports, contender.policy, START_S + now, terms)
             runs += 1
             running_s += assumptions.warmer_run_ms / 1000 + world.sending_s + world.helping_s
             if keep:
-                outcomes += done
-                decisions += [row for outcome in done for row in _decisions(outcome, now)]
-        if progress is not None and cycle % 16 == 0:
-            progress(cycle / cycles)
+                told = cycle.outcomes()
+                outcomes += told
+                decisions += [row for outcome in told for row in _decisions(outcome, now)]
+        if progress is not None and number % 16 == 0:
+            progress(number / cycles)
     world.close()
     cost = _cost(world, contender, runs, running_s)
     wall_s = time.perf_counter() - begun
@@ -204,7 +203,7 @@ def _decisions(outcome: Outcome, now: float) -> list[tuple[str, float, str, int,
 def _cost(world: World, contender: Contender[Any], runs: int, running_s: float) -> dict[str, float]:
     a = world.assumptions
     p = a.prices
-    s = np.array([function.scalars for function in world.functions])
+    s = world.fleet.scalars
     gb = a.memory_mb / 1024
     run = p.on_demand_gb_s * gb
     upkeep = s[:, eng.UPKEEP].sum() * (p.request + a.reply_ms / 1000 * run)
@@ -238,7 +237,7 @@ def _result(  # noqa: PLR0917
     *,
     keep: bool,
 ) -> Result:
-    s = np.array([function.scalars for function in world.functions])
+    s = world.fleet.scalars
     asked = s[:, eng.REQUESTS] > 0
     share = s[asked, eng.COLD] / s[asked, eng.REQUESTS]
     p50, p75 = np.percentile(share, [50, 75]).tolist() if len(share) else (0.0, 0.0)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from preheat_tools.simulator import engine as eng
+from preheat_tools.simulator import together
 from preheat_tools.simulator.assumptions import Assumptions
-from preheat_tools.simulator.function import START_S, Floats, Function
+from preheat_tools.simulator.fleet import Fleet, Floats, Found, Ints
+from preheat_tools.simulator.function import START_S, Function
 from preheat_tools.simulator.traces import Duration, Trace
 from warmer.policy.values import Capacity, Demand, Failed, Round, RoundReport, Sighting, Target
 
@@ -27,43 +29,47 @@ class World:
     ) -> None:
         self.trace, self.assumptions = trace, assumptions
         default = assumptions.service_ms / 1000
+        self.fleet = Fleet(len(trace.series))
         self.functions = [
             Function(
                 series, number, trace.span_s, assumptions,
-                (durations or {})[series.key].mean_s if series.key in (durations or {}) else default, oracle=oracle,
+                (durations or {})[series.key].mean_s if series.key in (durations or {}) else default,
+                oracle=oracle, fleet=self.fleet,
             )
             for number, series in enumerate(trace.series)
         ]  # fmt: skip
         self.targets = [Target(f"{i:05d}-{f.name}", "live") for i, f in enumerate(self.functions)]
-        self.by_target = dict(zip(self.targets, self.functions, strict=True))
+        self.number_of = {target: number for number, target in enumerate(self.targets)}
         self.random = np.random.default_rng((assumptions.seed, 0x5C))
         self.sending_s = self.helping_s = 0.0
         self.now = 0.0
         self.metric_reads = 0
         self.looks = 0
-        self._told = [0] * len(self.functions)
+        self._told = np.zeros(len(self.functions), np.int64)
 
     def begin_cycle(self, now: float) -> None:
+        """Everything is played up to the cycle's instant: the ports have only to look."""
         self.now, self.sending_s, self.helping_s = now, 0.0, 0.0
+        self.play(now)
 
-    def announced_functions(self, now: float) -> list[int]:
+    def function(self, target: Target) -> Function:
+        return self.functions[self.number_of[target]]
+
+    def numbers(self, targets: Collection[Target]) -> Ints:
+        """Which functions those targets are."""
+        return np.fromiter((self.number_of[target] for target in targets), np.int64, len(targets))
+
+    def announced_functions(self) -> Ints:
         """Functions of which a customer's cold start was announced since the last call, by number."""
-        late = self.assumptions.init_ms / 1000 + self.assumptions.announce_s
-        told = []
-        for number, function in enumerate(self.functions):
-            if function.waits(now):
-                continue
-            function.advance(now)
-            n = int(function.scalars[eng.COLD])
-            seen = self._told[number]
-            while seen < n and function.colds[seen] + late <= now:
-                seen += 1
-            if seen > self._told[number]:
-                self._told[number] = seen
-                told.append(number)
-        return told
+        late_s = self.assumptions.init_ms / 1000 + self.assumptions.announce_s
+        return self.fleet.announced(self._told, late_s, self.now)
+
+    def play(self, until: float) -> None:
+        """Play everything before `until`."""
+        self.fleet.play(self.functions, np.arange(len(self.functions)), until)
 
     def close(self) -> None:
+        self.play(self.trace.span_s)
         for function in self.functions:
             function.close(self.trace.span_s, self.assumptions.provision_step_s)
 
@@ -73,14 +79,12 @@ class SimulatedDemand:
     world: World
 
     def read(self, since_s: Mapping[Target, float], now_s: float) -> Mapping[Target, Demand | Failed]:
-        now = now_s - START_S
-        answers: dict[Target, Demand | Failed] = {}
-        for target, since in since_s.items():
-            function = self.world.by_target[target]
-            function.advance(now)
-            answers[target] = function.demand(since - START_S, now - self.world.assumptions.metric_delay_s)
+        until = now_s - START_S - self.world.assumptions.metric_delay_s
         self.world.metric_reads += len(since_s)
-        return answers
+        return {
+            target: self.world.function(target).demand(since - START_S, until)
+            for target, since in since_s.items()
+        }
 
 
 @dataclass(slots=True)
@@ -91,19 +95,16 @@ class SimulatedColdStarts:
         self, since_s: Mapping[Target, float], now_s: float
     ) -> Mapping[Target, tuple[float, ...] | Failed]:
         """Announced between the instants: a cold start is told `announce_s` after its INIT."""
-        a = self.world.assumptions
+        world, a = self.world, self.world.assumptions
         late = a.init_ms / 1000 + a.announce_s
-        answers: dict[Target, tuple[float, ...] | Failed] = {}
-        for target, since in since_s.items():
-            function = self.world.by_target[target]
-            function.advance(now_s - START_S)
-            n = min(int(function.scalars[eng.COLD]), len(function.colds))
-            told = function.colds[:n]
-            lo = np.searchsorted(told, since - START_S - late, "right")
-            hi = np.searchsorted(told, now_s - START_S - late, "right")
-            if hi > lo:
-                answers[target] = tuple((told[lo:hi] + START_S).tolist())
-        return answers
+        numbers, targets = world.numbers(since_s), tuple(since_s)
+        since = np.fromiter(since_s.values(), np.float64, len(targets))
+        spans = world.fleet.told_between(numbers, since - START_S - late, now_s - START_S - late)
+        told = (spans[:, 1] > spans[:, 0]).nonzero()[0].tolist()
+        return {
+            targets[row]: tuple((world.functions[numbers[row]].colds[slice(*spans[row])] + START_S).tolist())
+            for row in told
+        }
 
 
 @dataclass(slots=True)
@@ -111,26 +112,19 @@ class SimulatedProvisioner:
     world: World
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Capacity | Failed]:
-        answers = {}
-        for target in targets:
-            function = self.world.by_target[target]
-            function.advance(self.world.now)
-            answers[target] = _capacity(function)
-        return answers
+        return {target: _capacity(self.world.function(target)) for target in targets}
 
     def request(self, target: Target, environments: int) -> Capacity | Failed:
         a = self.world.assumptions
-        function = self.world.by_target[target]
+        function = self.world.function(target)
         function.provision(environments, self.world.now, a.provision_s, a.provision_step_s)
         return _capacity(function)
 
 
 def _capacity(function: Function) -> Capacity:
-    size = int(function.scalars[eng.PC_SIZE])
-    status = (
-        "NONE" if not function.pc_requested else "READY" if size == function.pc_requested else "IN_PROGRESS"
-    )
-    return Capacity(requested=function.pc_requested, allocated=size, available=size, status=status)
+    size, asked = int(function.scalars[eng.PC_SIZE]), int(function.scalars[eng.PC_ASKED])
+    status = "NONE" if not asked else "READY" if size == asked else "IN_PROGRESS"
+    return Capacity(requested=asked, allocated=size, available=size, status=status)
 
 
 @dataclass(slots=True)
@@ -142,44 +136,46 @@ class SimulatedPinger:
     def send(self, rounds: Sequence[Round]) -> Mapping[Target, RoundReport | Failed]:
         """Rounds go out one after another from the cycle's instant on."""
         world, a = self.world, self.world.assumptions
-        reports: dict[Target, RoundReport | Failed] = {}
-        for round_ in rounds:
-            count = round_.environments
-            at = world.now + max(world.sending_s, self.departs(world.now))
-            jitter = world.random.exponential(a.jitter_ms / 1000, count)
-            senders = -(-count // a.sender_pings)
-            found = world.by_target[round_.target].ping(
-                count, at, round_.hold_s, a.send_ms / 1000 / senders, jitter
-            )
-            world.sending_s += count * a.send_ms / 1000 / senders
+        counts = np.array([round_.environments for round_ in rounds])
+        senders = -(-counts // a.sender_pings)
+        send_s = a.send_ms / 1000 / senders
+        wait_s = self.departs(world.now)
+        begins_s = np.zeros(len(rounds))
+        for k, sending_s in enumerate((counts * a.send_ms / 1000 / senders).tolist()):
+            begins_s[k] = world.now + max(world.sending_s, wait_s)
+            world.sending_s += sending_s
             # every further sender is a run of the warmer of its own
-            world.helping_s += (senders - 1) * (a.warmer_run_ms / 1000 + count * a.send_ms / 1000 / senders)
-            reports[round_.target] = _report(found, a.init_ms / 1000, START_S + at)
-        return reports
+            world.helping_s += float(senders[k] - 1) * (a.warmer_run_ms / 1000 + sending_s)
+        found = world.fleet.ping(
+            world.functions, world.numbers([round_.target for round_ in rounds]), counts, begins_s, send_s,
+            np.array([round_.hold_s for round_ in rounds]), world.random.exponential(a.jitter_ms / 1000, counts.sum()),
+        )  # fmt: skip
+        return {
+            round_.target: _report(found, row, a.init_ms / 1000, START_S + begins_s[row])
+            for row, round_ in enumerate(rounds)
+        }
 
 
-def _report(found: Floats, init_s: float, departed_s: float) -> RoundReport:
-    sightings: dict[float, Sighting] = {}
-    throttled = 0
-    held = late = 0.0
-    for identity, cold, pc, age, idle, served, lateness, held_s, _ in found.tolist():
-        late += lateness
-        held += held_s
-        if identity == -1e9:
-            throttled += 1
-        elif identity not in sightings:
-            sightings[identity] = Sighting(
-                environment=str(int(identity)), cold=cold > 0, provisioned=pc > 0, age_s=age, idle_s=idle,
-                requests=int(served), init_s=init_s,
-            )  # fmt: skip
-    n = max(1, len(found))
-    mean = late / n
-    spread = sum(abs(row[eng.F_LATE] - mean) for row in found.tolist()) / n if len(found) > 1 else 0.0
+def _report(found: Found, row: int, init_s: float, departed_s: float) -> RoundReport:
+    summary = found.summaries[row].tolist()
+    mine = found.found[found.edges[row] : found.edges[row + 1]]
     return RoundReport(
-        sightings=tuple(sightings.values()),
-        sent=len(found),
-        throttled=throttled,
-        spread_s=spread,
-        held_s=held / n,
-        departed_s=departed_s,
+        sightings=_sightings(mine, init_s),
+        sent=len(mine),
+        throttled=int(summary[together.R_THROTTLED]),
+        spread_s=summary[together.R_LATE],
+        held_s=summary[together.R_HELD],
+        departed_s=float(departed_s),
     )
+
+
+def _sightings(found: Floats, init_s: float) -> tuple[Sighting, ...]:
+    """The environments that a round's pings met, each as the first ping found it."""
+    return tuple(
+        Sighting(
+            environment=str(int(identity)), cold=cold > 0, provisioned=pc > 0, age_s=age, idle_s=idle,
+            requests=int(served), init_s=init_s,
+        )
+        for identity, cold, pc, age, idle, served, _, _, first in found.tolist()
+        if first
+    )  # fmt: skip
