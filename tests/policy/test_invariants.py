@@ -16,6 +16,7 @@ from warmer.policy.economics import Economics, best_hold_s, busy_servers
 from warmer.policy.history import History
 from warmer.policy.plans import Batch
 from warmer.policy.preheat import Preheat, lots
+from warmer.policy.replies import Tally
 from warmer.policy.spending import spent_usd
 from warmer.policy.values import (
     Capacity,
@@ -103,9 +104,8 @@ def test_what_is_spent_stays_within_the_months_budget_pings_and_provisioned_conc
             )
             bill.provision(wanted, batch.now_s)
         batch = replace(batch, history=absorb(batch, done))
-        bill.pings_usd += sum(
-            spent_usd(FunctionFacts(), r) for r in done.reports.values() if isinstance(r, RoundReport)
-        )
+        tally = Tally.of(done.reports)
+        bill.pings_usd += float(spent_usd(batch, np.zeros(len(tally.targets), np.int64), tally).sum())
         assert batch.history["spent_usd"][0] <= budget + 1e-9
         assert bill.usd(batch.now_s) <= budget + 1e-9, "nor does AWS's bill pass it"
 

@@ -100,7 +100,7 @@ def assert_summed_up(summary: object, found: np.ndarray[tuple[int, ...], np.dtyp
     assert of[together.R_USED] == sum(row[eng.F_SERVED] > 0 for row in own)
     assert of[together.R_SERVED] == sum(row[eng.F_SERVED] for row in own)
     assert of[together.R_MADE] == sum(row[eng.F_COLD] for row in own)
-    assert of[together.R_LATE] == pytest.approx(np.abs(late - late.mean()).mean())
+    assert of[together.R_SPREAD] == pytest.approx(np.abs(late - late.mean()).mean())
     assert of[together.R_HELD] == pytest.approx(found[:, eng.F_HELD].mean())
 
 

@@ -12,11 +12,12 @@ from warmer.policy.counting import fold_known, need_of_cold_starts
 from warmer.policy.economics import PROVISIONED_STEP_S, provisioned_usd_s
 from warmer.policy.history import History
 from warmer.policy.metrics import absorb_demand
-from warmer.policy.plans import Batch, column
-from warmer.policy.rounds import absorb_rounds, departed_s, note_round, seen
+from warmer.policy.plans import Batch
+from warmer.policy.replies import Tally, tally_of
+from warmer.policy.rounds import absorb_rounds, note_rounds
 from warmer.policy.routing import believe, learn_by_replies, need_in_turn, unsure
 from warmer.policy.spending import begin_month, book_provisioned, spent_usd
-from warmer.policy.values import Capacity, Demand, Facts, Failed, RoundReport, Target
+from warmer.policy.values import Capacity, Demand, Facts, Failed, RoundReport, Sighting, Target
 
 
 def absorb(batch: Batch[History], facts: Facts) -> History:
@@ -35,9 +36,8 @@ def absorb(batch: Batch[History], facts: Facts) -> History:
     fold_known(columns, [number for number, _ in told], facts.at_s, needs)
     for (number, _), need in zip(told, needs, strict=True):
         columns["turn_peak"][number] = max(columns["turn_peak"][number], np.nan_to_num(need))
-    came = [(row[t], report) for t, report in facts.reports.items() if isinstance(report, RoundReport)]
-    if came:
-        _absorb_reports(columns, batch, came, facts.at_s)
+    if facts.reports:
+        _absorb_reports(columns, batch, facts, row)
     columns["watermark_s"] = np.maximum(columns["watermark_s"], facts.at_s)
     return History(columns)
 
@@ -53,7 +53,7 @@ def _absorb_capacity(
     columns: NDArray[np.void], batch: Batch[History], facts: Facts, row: Mapping[Target, int]
 ) -> None:
     """What is provisioned, and what it has cost since the watermark."""
-    each_usd_s = column(batch.configured, lambda c: provisioned_usd_s(c.facts))
+    each_usd_s = batch.column(lambda c: provisioned_usd_s(c.facts))
     book_provisioned(columns, each_usd_s, facts.at_s)
     for answers in (facts.capacity, facts.provisioned):
         for target, capacity in answers.items():
@@ -66,25 +66,29 @@ def _absorb_capacity(
 
 
 def _absorb_reports(
-    columns: NDArray[np.void], batch: Batch[History], came: Sequence[tuple[int, RoundReport]], at_s: float
+    columns: NDArray[np.void], batch: Batch[History], facts: Facts, row: Mapping[Target, int]
 ) -> None:
     """What rounds cost and found; the need that they tell of ends now."""
-    rows = np.array([number for number, _ in came], np.int64)
-    for number, report in came:
-        columns["spent_usd"][number] += spent_usd(batch.configured[number].facts, report)
-        models.count(columns[number], report.sightings, max(at_s - columns["round_s"][number], 0.0))
-        note_round(columns[number], report, at_s)
-    wanted = columns["in_turn"] | unsure(columns)
-    spans_s = np.array([departed_s(report, at_s) for _, report in came]) - columns["round_s"][rows]
-    in_turn = np.array(
-        [
-            need_in_turn(report.sightings, span_s, float(columns["duration_s"][number]))
-            if wanted[number]
-            else np.inf
-            for (number, report), span_s in zip(came, spans_s.tolist(), strict=True)
-        ]
-    )
-    used = absorb_rounds(columns, rows, [seen(report, at_s) for _, report in came])
+    tally = tally_of(facts.reports)
+    rows = np.array([row[target] for target in tally.targets], np.int64)
+    # a round whose departure nobody knows went out at its cycle's instant
+    departed_s = np.where(tally.departed_s != 0, tally.departed_s, facts.at_s)
+    columns["spent_usd"][rows] += spent_usd(batch, rows, tally)
+    for number in tally.of_models:
+        since_s = max(facts.at_s - columns["round_s"][rows[number]], 0.0)
+        models.count(columns[rows[number]], _sightings(facts, tally, number), since_s)
+    note_rounds(columns, rows, tally, departed_s)
+    spans_s = departed_s - columns["round_s"][rows]
+    in_turn = np.full(len(rows), np.inf)
+    for number in (columns["in_turn"] | unsure(columns))[rows].nonzero()[0].tolist():
+        duration_s = float(columns["duration_s"][rows[number]])
+        in_turn[number] = need_in_turn(_sightings(facts, tally, number), float(spans_s[number]), duration_s)
+    used = absorb_rounds(columns, rows, tally, departed_s)
     learn_by_replies(columns, rows, used, in_turn, spans_s)
     believe(columns, rows, columns["turn_peak"][rows])
-    fold_known(columns, rows, at_s, np.where(columns["in_turn"][rows], np.minimum(used, in_turn), used))
+    fold_known(columns, rows, facts.at_s, np.where(columns["in_turn"][rows], np.minimum(used, in_turn), used))
+
+
+def _sightings(facts: Facts, tally: Tally, number: int) -> Sequence[Sighting]:
+    report = facts.reports[tally.targets[number]]
+    return report.sightings if isinstance(report, RoundReport) else ()

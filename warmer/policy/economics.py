@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from warmer.policy.history import History
-from warmer.policy.plans import Floats, Ints, column
-from warmer.policy.values import Configured, FunctionFacts, Prices, Terms
+from warmer.policy.plans import Batch, Floats, Ints
+from warmer.policy.values import FunctionFacts, Prices, Terms
 
 DEFAULT_JITTER_S = 0.01
 MIN_RUN_S = 0.001
@@ -37,17 +36,15 @@ class Economics:
     """One customer's cold start: the user's price of it and the billed INIT."""
 
     @staticmethod
-    def of(configured: Sequence[Configured], history: History, terms: Terms) -> Economics:
-        prices = {a: terms.prices or Prices.of(a) for a in {c.facts.architecture for c in configured}}
-        run = column(
-            configured, lambda c: prices[c.facts.architecture].on_demand_gb_s * c.facts.memory_mb / 1024
-        )
-        known = history["init_s"].astype(np.float64)
-        init = run * np.where(known > 0, known, column(configured, lambda c: c.facts.init_s))
-        price = column(configured, lambda c: c.objective.cold_start_cost_usd)
-        return Economics(
-            run, column(configured, lambda c: prices[c.facts.architecture].request), init, price + init
-        )
+    def of(batch: Batch[History], terms: Terms) -> Economics:
+        def prices(function: FunctionFacts) -> Prices:
+            return terms.prices or Prices.of(function.architecture)
+
+        run = batch.column(lambda c: prices(c.facts).on_demand_gb_s * c.facts.memory_mb / 1024)
+        known = batch.history["init_s"].astype(np.float64)
+        init = run * np.where(known > 0, known, batch.column(lambda c: c.facts.init_s))
+        price = batch.column(lambda c: c.objective.cold_start_cost_usd)
+        return Economics(run, batch.column(lambda c: prices(c.facts).request), init, price + init)
 
 
 def provisioned_usd_s(function: FunctionFacts, prices: Prices | None = None) -> float:

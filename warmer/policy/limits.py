@@ -22,7 +22,7 @@ from warmer.policy.economics import (
     provisioned_usd_s,
 )
 from warmer.policy.history import History
-from warmer.policy.plans import Batch, Bools, Floats, Ints, column
+from warmer.policy.plans import Batch, Bools, Floats, Ints
 from warmer.policy.values import Configured, Terms
 
 AHEAD_S = 120.0
@@ -49,10 +49,9 @@ class Limits:
 
     @staticmethod
     def of(batch: Batch[History], money: Economics, terms: Terms, busy: Ints) -> Limits:
-        configured, now = batch.configured, batch.now_s
-        ceiling = column(configured, lambda c: c.objective.ceiling, np.int64)
-        own = column(configured, lambda c: c.objective.floor, np.int64)
-        window = column(configured, lambda c: window_floor(c, now), np.int64)
+        ceiling = batch.column(lambda c: c.objective.ceiling, np.int64)
+        own = batch.column(lambda c: c.objective.floor, np.int64)
+        window = batch.column(lambda c: window_floor(c, batch.now_s), np.int64)
         left = Left.of(batch, terms)
         provisioned = np.minimum(np.minimum(busy, ceiling), left.provisionable())
         return Limits(
@@ -61,7 +60,7 @@ class Limits:
             ceiling=ceiling,
             provisioned=provisioned,
             affordable=np.where(np.isinf(left.month_usd), ceiling, left.pings(provisioned, money)),
-            by_rate=column(configured, lambda c: c.objective.cold_start_rate is not None, np.bool_),
+            by_rate=batch.column(lambda c: c.objective.cold_start_rate is not None, np.bool_),
         )
 
     def bounded(self, wanted: Ints) -> Ints:
@@ -124,16 +123,15 @@ class Left:
         days = calendar.monthrange(when.year, when.month)[1]
         gone = when.day - 1 + (when.hour * 3600 + when.minute * 60 + when.second) / 86400
         share = min(1.0, (gone + HEAD_START_DAYS) / days)
-        budget = column(
-            batch.configured,
-            lambda c: np.inf if c.objective.monthly_budget_usd is None else c.objective.monthly_budget_usd,
+        budget = batch.column(
+            lambda c: np.inf if c.objective.monthly_budget_usd is None else c.objective.monthly_budget_usd
         )
         spent = batch.history["spent_usd"]
         return Left(
             month_usd=budget - spent,
             now_usd=budget * share - spent,
             rest_s=max((days - gone) * 86400.0, LEAST_REST_S),
-            each_usd_s=column(batch.configured, lambda c: provisioned_usd_s(c.facts, terms.prices)),
+            each_usd_s=batch.column(lambda c: provisioned_usd_s(c.facts, terms.prices)),
             had=batch.history["provisioned"].astype(np.int64),
         )
 

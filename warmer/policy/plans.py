@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -17,6 +17,37 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
+class Kinds:
+    """Targets by what is configured of them: those that share the very objective and facts are of one kind, so that
+    what follows from these is worked out once a kind."""
+
+    __slots__ = ("_configured", "_firsts", "_numbers")
+
+    def __init__(self, configured: Sequence[Configured]) -> None:
+        self._configured = configured
+        self._firsts: list[Configured] = []
+        self._numbers: Ints | None = None
+
+    def column(self, value: Callable[[Configured], Any], dtype: Any) -> NDArray[Any]:
+        """`value` of each target, (targets,)."""
+        numbers = self._sorted() if self._numbers is None else self._numbers
+        column: NDArray[Any] = np.array([value(c) for c in self._firsts], dtype)[numbers]
+        return column
+
+    def _sorted(self) -> Ints:
+        """The number of each target's kind; done when it is first asked for, as many policies never ask."""
+        kinds: dict[tuple[int, int], int] = {}
+        numbers = []
+        for c in self._configured:
+            key = id(c.objective), id(c.facts)
+            if key not in kinds:
+                kinds[key] = len(kinds)
+                self._firsts.append(c)
+            numbers.append(kinds[key])
+        self._numbers = np.array(numbers, np.int64)
+        return self._numbers
+
+
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[H]):
     """Targets that are looked at together; a batch of one is an ordinary batch."""
@@ -29,8 +60,15 @@ class Batch(Generic[H]):
 
     targets: tuple[Target, ...] = field(init=False, repr=False, compare=False)
 
+    kinds: Kinds = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", tuple([c.target for c in self.configured]))
+        object.__setattr__(self, "kinds", Kinds(self.configured))
+
+    def column(self, value: Callable[[Configured], Any], dtype: Any = np.float64) -> NDArray[Any]:
+        """`value` of each target as an array (targets,); it may look at the objective and at the function's facts."""
+        return self.kinds.column(value, dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +123,3 @@ class Policy(Protocol[H]):
         ...
 
     def plan(self, batch: Batch[H], terms: Terms) -> Plans: ...
-
-
-def column(configured: Sequence[Configured], value: Any, dtype: Any = np.float64) -> NDArray[Any]:
-    """`value` of each target as an array (targets,)."""
-    return np.fromiter((value(c) for c in configured), dtype, len(configured))

@@ -19,7 +19,7 @@ from warmer.policy.history import FORECASTERS, History
 from warmer.policy.lifetime import best_minutes, death_probability
 from warmer.policy.limits import Limits, next_edge_s
 from warmer.policy.models import wanted as wanted_models
-from warmer.policy.plans import Batch, Bools, Floats, Ints, Looks, Plans, column
+from warmer.policy.plans import Batch, Bools, Floats, Ints, Looks, Plans
 from warmer.policy.target_rate import priced_by_rate
 from warmer.policy.values import Facts, Reason, Terms
 
@@ -59,8 +59,8 @@ class Preheat:
         return absorb(batch, facts)
 
     def plan(self, batch: Batch[History], terms: Terms) -> Plans:
-        history, configured = batch.history, batch.configured
-        money = Economics.of(configured, history, terms)
+        history = batch.history
+        money = Economics.of(batch, terms)
         minutes, exploring = _interval(batch, money, terms)
         gone, _ = death_probability(history)
         gone = gone[np.arange(len(history)), minutes]
@@ -74,7 +74,7 @@ class Preheat:
         pings = np.where(late | grown, wanted, 0)
         provisioned, settling = limits.provisioned, history["settling"].astype(np.bool_)
         held = np.where(pings > 0, np.maximum(provisioned, history["provisioned"]), 0)
-        unread = column(configured, lambda c: c.target in batch.unread, np.bool_)
+        unread = np.array([target in batch.unread for target in batch.targets], np.bool_)
         hold = best_hold_s(
             pings.astype(np.float64), jitter_s(history), history["rate_s"].astype(np.float64), money
         )
@@ -86,7 +86,7 @@ class Preheat:
             provisioned=np.where(change, provisioned, -1),
             next_look_s=np.minimum(
                 _next_look(again, batch.now_s, minutes),
-                column(configured, lambda c: next_edge_s(c, batch.now_s)),
+                batch.column(lambda c: next_edge_s(c, batch.now_s)),
             ),
             reason=_reasons(batch, depth, limits, provisioned, unread, settling, exploring),
             cost_usd=depth.cost_usd,
@@ -128,7 +128,7 @@ def lots(batch: Batch[History]) -> Floats:
     repeated."""
     rounds = (batch.history["round_s"] // 60).astype(np.int64).tolist()
     drawn = (
-        zlib.crc32(f"{target}#{minute}".encode()) % LOTS
+        zlib.crc32(f"{target.function}:{target.alias}#{minute}".encode()) % LOTS
         for target, minute in zip(batch.targets, rounds, strict=True)
     )
     return np.fromiter(drawn, np.float64, len(rounds)) / LOTS

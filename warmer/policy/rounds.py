@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warmer.policy.history import INTERVALS
 from warmer.policy.plans import Bools, Floats
-from warmer.policy.values import RoundReport
+from warmer.policy.replies import Tally
 
 LIFETIME_HALF_LIFE = 200.0
 """In environments awaited: what is known of lifetimes is as good as the last few hundred of them."""
 FORGET_RATE_S = 3600.0
 NEWEST_WEIGHT = 0.1
 
-Seen = tuple[int, int, int, int, float, int, float, float]
 
-
-def seen(report: RoundReport, at_s: float) -> Seen:
-    """On-demand environments of a round: how many, in use, requests, new, INITs in all; pings, spread, instant."""
-    own = used = served = made = 0
-    init_s = 0.0
-    for sighting in report.sightings:
-        if sighting.provisioned:
-            continue
-        own += 1
-        if sighting.requests > 0:
-            used += 1
-            served += sighting.requests
-        if sighting.cold:
-            made += 1
-            init_s += sighting.init_s
-    return own, used, served, made, init_s, report.sent, report.spread_s, departed_s(report, at_s)
-
-
-def departed_s(report: RoundReport, at_s: float) -> float:
-    """When a round of the cycle of `at_s` went out; at that instant where nobody knows better."""
-    return report.departed_s or at_s
-
-
-def absorb_rounds(columns: NDArray[np.void], rows: NDArray[np.int64], found: Sequence[Seen]) -> Floats:
-    """What rounds found, (rounds,); answers the need since each one's round before, nan where it cannot be told."""
-    own, used, served, made, init_s, sent, spread_s, at_s = np.array(found, np.float64).T
+def absorb_rounds(columns: NDArray[np.void], rows: NDArray[np.int64], tally: Tally, at_s: Floats) -> Floats:
+    """What rounds that went out at `at_s`, (rounds,), found; answers the need since each one's round before, nan where
+    it cannot be told."""
+    own, used, served, made, init_s = tally.own, tally.used, tally.served, tally.made, tally.init_s
+    sent, spread_s = tally.sent, tally.spread_s
     since_s = np.maximum(at_s - columns["round_s"][rows], 1.0)
     had = columns["reached"][rows].astype(np.float64)
     expected = np.minimum(had, own)
@@ -82,12 +59,15 @@ def _learn(column: NDArray[np.float32], rows: NDArray[np.int64], seen: Floats, k
     column[rows] = np.where(known, mean, old)
 
 
-def note_round(record: np.void, report: RoundReport, at_s: float) -> None:
-    for name, value in (
-        ("rounds_s", departed_s(report, at_s)),
-        ("rounds_found", len(report.sightings)),
-        ("rounds_sent", report.sent),
-        ("rounds_used", sum(s.requests > 0 and not s.provisioned for s in report.sightings)),
+def note_rounds(columns: NDArray[np.void], rows: NDArray[np.int64], tally: Tally, at_s: Floats) -> None:
+    """Remember rounds that went out at `at_s`, (rounds,), one by one."""
+    for name, values in (
+        ("rounds_s", at_s),
+        ("rounds_found", tally.found),
+        ("rounds_sent", tally.sent),
+        ("rounds_used", tally.used),
     ):
-        record[name][1:] = record[name][:-1].copy()
-        record[name][0] = value
+        past = columns[name][rows]
+        past[:, 1:] = past[:, :-1].copy()
+        past[:, 0] = values
+        columns[name][rows] = past

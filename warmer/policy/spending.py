@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from warmer.policy.plans import Floats
-from warmer.policy.values import FunctionFacts, Prices, RoundReport
+from warmer.policy.plans import Batch, Floats, Ints
+from warmer.policy.replies import Tally
+from warmer.policy.values import Prices
 
 
 def begin_month(columns: NDArray[np.void], at_s: float) -> None:
@@ -28,9 +30,11 @@ def book_provisioned(columns: NDArray[np.void], each_usd_s: Floats, at_s: float)
     columns["spent_usd"] += columns["provisioned"] * span_s * each_usd_s
 
 
-def spent_usd(function: FunctionFacts, report: RoundReport) -> float:
-    """What a round cost: requests, time held, INIT of what it made."""
-    prices = Prices.of(function.architecture)
-    made_s = sum(sighting.init_s for sighting in report.sightings if sighting.cold)
-    run_s = report.sent * report.held_s + made_s
-    return report.sent * prices.request + run_s * function.memory_mb / 1024 * prices.on_demand_gb_s
+def spent_usd(batch: Batch[Any], rows: Ints, tally: Tally) -> Floats:
+    """What rounds to targets `rows` cost, (rounds,): requests, time held, INIT of what they made."""
+    request_usd = batch.column(lambda c: Prices.of(c.facts.architecture).request)[rows]
+    run_usd_s = batch.column(lambda c: Prices.of(c.facts.architecture).on_demand_gb_s)[rows]
+    memory_mb = batch.column(lambda c: c.facts.memory_mb)[rows]
+    run_s = tally.sent * tally.held_s + tally.billed_init_s
+    spent: Floats = tally.sent * request_usd + run_s * memory_mb / 1024 * run_usd_s
+    return spent

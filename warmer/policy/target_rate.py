@@ -9,7 +9,7 @@ import numpy as np
 from warmer.policy.depth import best_depth
 from warmer.policy.economics import Economics
 from warmer.policy.history import History
-from warmer.policy.plans import Batch, Floats, column
+from warmer.policy.plans import Batch, Floats
 from warmer.policy.values import Terms
 
 PRICES_USD = 10.0 ** np.arange(-5.0, 0.6, 0.5)
@@ -23,9 +23,8 @@ def priced_by_rate(
 
     The rate is of the requests expected until the next round; where no price keeps it, the highest one is taken.
     """
-    asked = column(
-        batch.configured,
-        lambda c: np.nan if c.objective.cold_start_rate is None else c.objective.cold_start_rate,
+    asked = batch.column(
+        lambda c: np.nan if c.objective.cold_start_rate is None else c.objective.cold_start_rate
     )
     rows = np.flatnonzero(~np.isnan(asked))
     if not len(rows):

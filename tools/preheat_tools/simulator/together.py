@@ -37,8 +37,8 @@ from preheat_tools.simulator import engine as eng
     N_COLDS,
 ) = range(17)
 ADDRESSES = 17
-# columns of what a round found, of environments on demand but for the first three
-(R_DISTINCT, R_THROTTLED, R_LATE, R_HELD, R_OWN, R_USED, R_SERVED, R_MADE) = range(8)
+# columns of what a round found, of environments on demand but for the first four
+(R_DISTINCT, R_THROTTLED, R_SPREAD, R_HELD, R_OWN, R_USED, R_SERVED, R_MADE) = range(8)
 ROUND_COLUMNS = 8
 
 _jit = numba.njit(cache=True, boundscheck=False, fastmath=False)
@@ -158,7 +158,7 @@ def _sum_up(found, of):
     spread = 0.0
     for i in range(n):
         spread += abs(found[i, eng.F_LATE] - late / n)
-    of[R_LATE] = spread / n if n > 1 else 0.0
+    of[R_SPREAD] = spread / n if n > 1 else 0.0
     of[R_HELD] = held / n
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from preheat_tools.simulator.assumptions import Assumptions
 from preheat_tools.simulator.fleet import Fleet, Floats, Found, Ints
 from preheat_tools.simulator.function import START_S, Function
 from preheat_tools.simulator.traces import Duration, Trace
+from warmer.policy.replies import Tallied, Tally
 from warmer.policy.values import Capacity, Demand, Failed, Round, RoundReport, Sighting, Target
 
 
@@ -28,11 +29,11 @@ class World:
         oracle: bool = False,
     ) -> None:
         self.trace, self.assumptions = trace, assumptions
-        default = assumptions.service_ms / 1000
+        default, span_s = assumptions.service_ms / 1000, trace.span_s
         self.fleet = Fleet(len(trace.series))
         self.functions = [
             Function(
-                series, number, trace.span_s, assumptions,
+                series, number, span_s, assumptions,
                 (durations or {})[series.key].mean_s if series.key in (durations or {}) else default,
                 oracle=oracle, fleet=self.fleet,
             )
@@ -146,27 +147,60 @@ class SimulatedPinger:
             world.sending_s += sending_s
             # every further sender is a run of the warmer of its own
             world.helping_s += float(senders[k] - 1) * (a.warmer_run_ms / 1000 + sending_s)
+        targets = tuple(round_.target for round_ in rounds)
         found = world.fleet.ping(
-            world.functions, world.numbers([round_.target for round_ in rounds]), counts, begins_s, send_s,
+            world.functions, world.numbers(targets), counts, begins_s, send_s,
             np.array([round_.hold_s for round_ in rounds]), world.random.exponential(a.jitter_ms / 1000, counts.sum()),
         )  # fmt: skip
-        return {
-            round_.target: _report(found, row, a.init_ms / 1000, START_S + begins_s[row])
-            for row, round_ in enumerate(rounds)
-        }
+        return SimulatedReports(targets, found, a.init_ms / 1000, START_S + begins_s)
 
 
-def _report(found: Found, row: int, init_s: float, departed_s: float) -> RoundReport:
-    summary = found.summaries[row].tolist()
-    mine = found.found[found.edges[row] : found.edges[row + 1]]
-    return RoundReport(
-        sightings=_sightings(mine, init_s),
-        sent=len(mine),
-        throttled=int(summary[together.R_THROTTLED]),
-        spread_s=summary[together.R_LATE],
-        held_s=summary[together.R_HELD],
-        departed_s=float(departed_s),
-    )
+class SimulatedReports(Tallied):
+    """What rounds found. The policy reads columns; a report is put together where somebody asks for it."""
+
+    def __init__(self, targets: tuple[Target, ...], found: Found, init_s: float, departed_s: Floats) -> None:
+        self._targets, self._found, self._init_s, self._departed_s = targets, found, init_s, departed_s
+        self._rows: Mapping[Target, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def __iter__(self) -> Iterator[Target]:
+        return iter(self._targets)
+
+    def __getitem__(self, target: Target) -> RoundReport:
+        if self._rows is None:
+            self._rows = {one: row for row, one in enumerate(self._targets)}
+        row = self._rows[target]
+        summary = self._found.summaries[row].tolist()
+        mine = self._found.found[self._found.edges[row] : self._found.edges[row + 1]]
+        return RoundReport(
+            sightings=_sightings(mine, self._init_s),
+            sent=len(mine),
+            throttled=int(summary[together.R_THROTTLED]),
+            spread_s=summary[together.R_SPREAD],
+            held_s=summary[together.R_HELD],
+            departed_s=float(self._departed_s[row]),
+        )
+
+    def tally(self) -> Tally:
+        column = self._found.summaries.T
+        init_s = column[together.R_MADE] * self._init_s
+        return Tally(
+            targets=self._targets,
+            found=column[together.R_DISTINCT],
+            own=column[together.R_OWN],
+            used=column[together.R_USED],
+            served=column[together.R_SERVED],
+            made=column[together.R_MADE],
+            init_s=init_s,
+            billed_init_s=init_s,
+            sent=np.diff(self._found.edges).astype(np.float64),
+            spread_s=column[together.R_SPREAD],
+            held_s=column[together.R_HELD],
+            departed_s=self._departed_s,
+            of_models=(),
+        )
 
 
 def _sightings(found: Floats, init_s: float) -> tuple[Sighting, ...]:

@@ -1,0 +1,98 @@
+"""What rounds of pings found, as columns over rounds."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from warmer.policy.plans import Floats
+from warmer.policy.values import Failed, RoundReport, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tally:
+    """Each (rounds,) and a whole number unless its unit says otherwise; of environments on demand unless said."""
+
+    targets: Sequence[Target]
+    found: Floats
+    """Environments, provisioned ones too."""
+    own: Floats
+    used: Floats
+    """Of them, those that served customers since the round before."""
+    served: Floats
+    """Customers' requests since then."""
+    made: Floats
+    """Those that were new."""
+    init_s: Floats
+    """Their INITs."""
+    billed_init_s: Floats
+    """INITs of all that were new, provisioned ones too."""
+    sent: Floats
+    spread_s: Floats
+    held_s: Floats
+    departed_s: Floats
+    """0 where that is not known."""
+    of_models: Sequence[int]
+    """Rounds whose replies tell of models."""
+
+    @staticmethod
+    def of(reports: Mapping[Target, RoundReport | Failed]) -> Tally:
+        """Of rounds that were reported; one that failed tells nothing."""
+        came = [(target, one) for target, one in reports.items() if isinstance(one, RoundReport)]
+        table = np.array([_row(report) for _, report in came], np.float64).reshape(len(came), 11)
+        found, own, used, served, made, init_s, billed_init_s, sent, spread_s, held_s, departed_s = table.T
+        return Tally(
+            targets=[target for target, _ in came],
+            found=found,
+            own=own,
+            used=used,
+            served=served,
+            made=made,
+            init_s=init_s,
+            billed_init_s=billed_init_s,
+            sent=sent,
+            spread_s=spread_s,
+            held_s=held_s,
+            departed_s=departed_s,
+            of_models=[
+                number
+                for number, (_, report) in enumerate(came)
+                if any(one.models for one in report.sightings)
+            ],
+        )
+
+
+class Tallied(Mapping[Target, RoundReport | Failed]):
+    """Reports whose tally is there already; each is put together only when it is asked for."""
+
+    @abstractmethod
+    def tally(self) -> Tally: ...
+
+
+def tally_of(reports: Mapping[Target, RoundReport | Failed]) -> Tally:
+    """The tally of reports that bring theirs, or of any others."""
+    return reports.tally() if isinstance(reports, Tallied) else Tally.of(reports)
+
+
+def _row(report: RoundReport) -> tuple[float, ...]:
+    used = served = made = own = 0
+    init_s = billed_init_s = 0.0
+    for sighting in report.sightings:
+        if sighting.cold:
+            billed_init_s += sighting.init_s
+        if sighting.provisioned:
+            continue
+        own += 1
+        if sighting.requests > 0:
+            used += 1
+            served += sighting.requests
+        if sighting.cold:
+            made += 1
+            init_s += sighting.init_s
+    return (
+        len(report.sightings), own, used, served, made, init_s, billed_init_s, report.sent, report.spread_s,
+        report.held_s, report.departed_s,
+    )  # fmt: skip
