@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from warmer.policy.forecast import hour_of, rates_per_s
-from warmer.policy.history import AGE_EDGES_S, FIRST_SLOTS, LEVELS, WIDTHS, History
-from warmer.policy.plans import Floats
+from warmer.policy.forecast import at_age, hour_of, rates_per_s
+from warmer.policy.history import FIRST_SLOTS, FORECASTERS, HOURS, LEVELS, WIDTHS, Some
+from warmer.policy.plans import Bools, Floats
 
 HALF_LIFE_S = 2 * 3600.0
 DAYS_HALF_LIFE_S = LOSS_HALF_LIFE_S = 24 * 3600.0
@@ -33,14 +33,10 @@ def fold(columns: NDArray[np.void], rows: NDArray[np.int64], ends_s: Floats, nee
     _count_long(columns, rows, ends_s, span, needs)
     kept = 0.5 ** (span / HALF_LIFE_S)
     idle = columns["idle_s"][rows]
-    age = np.searchsorted(AGE_EDGES_S, idle + span[:, None] / 2)
+    at = at_age(idle + span[:, None] / 2)
     needed = FIRST_SLOTS[None, :] <= needs[:, None]
-    events = columns["events"][rows] * kept[:, None, None]
-    exposure = columns["exposure_s"][rows] * kept[:, None, None]
-    at = np.arange(len(rows))[:, None], np.arange(len(LEVELS))[None, :], age
-    exposure[at] += span[:, None]
-    events[at] += needed
-    columns["events"][rows], columns["exposure_s"][rows] = events, exposure
+    _count(columns["events"], rows, kept, at, needed)
+    _count(columns["exposure_s"], rows, kept, at, span[:, None])
     columns["idle_s"][rows] = np.where(needed, 0.0, np.minimum(idle + span[:, None], 1e6))
     columns["peak"][rows] = np.maximum(columns["peak"][rows] * 0.5 ** (span / PEAK_HALF_LIFE_S), needs)
     columns["folded_s"][rows] = ends_s
@@ -54,12 +50,26 @@ def _count_long(
     days, weeks = 0.5 ** (span_s / DAYS_HALF_LIFE_S), 0.5 ** (span_s / WEEKS_HALF_LIFE_S)
     columns["day_events"][rows] = columns["day_events"][rows] * days[:, None] + needed
     columns["day_exposure_s"][rows] = columns["day_exposure_s"][rows] * days + span_s
-    at = np.arange(len(rows)), hour_of(ends_s - span_s / 2)
-    events = columns["hour_events"][rows] * weeks[:, None, None]
-    exposure = columns["hour_exposure_s"][rows] * weeks[:, None]
-    events[at] += needed
-    exposure[at] += span_s
-    columns["hour_events"][rows], columns["hour_exposure_s"][rows] = events, exposure
+    hour = np.arange(len(rows)) * HOURS + hour_of(ends_s - span_s / 2)
+    level = np.arange(len(LEVELS))[None, :]
+    _count(columns["hour_events"], rows, weeks, hour[:, None] * len(LEVELS) + level, needed)
+    _count(columns["hour_exposure_s"], rows, weeks, hour, span_s)
+
+
+def _count(
+    column: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    kept: Floats,
+    at: NDArray[np.int64],
+    more: Floats | Bools,
+) -> None:
+    """Keep a share, (rows,), of what is counted, and count `more` where `at` points to in the rows laid flat."""
+    table = column[rows]
+    flat = table.reshape(-1)
+    counted = flat[at] * kept.reshape(-1, *[1] * (at.ndim - 1)) + more
+    np.multiply(table, kept.reshape(-1, *[1] * (table.ndim - 1)), out=table, casting="same_kind")
+    flat[at] = counted
+    column[rows] = table
 
 
 def judge(columns: NDArray[np.void], rows: NDArray[np.int64], span_s: Floats, needs: Floats) -> None:
@@ -69,10 +79,12 @@ def judge(columns: NDArray[np.void], rows: NDArray[np.int64], span_s: Floats, ne
     quantiles, all of them taken together (the continuous ranked probability score;
     Gneiting and Raftery, JASA 2007, section 4.2).
     """
-    history = History(columns[rows])
+    history = Some(columns, rows)
     needed = FIRST_SLOTS[None, :] <= needs[:, None]
-    expected = 1 - np.exp(-rates_per_s(history, history["folded_s"]) * span_s[None, :, None])
-    loss = ((expected - needed[None]) ** 2 * WIDTHS).sum(axis=2).T
+    loss = np.empty((len(rows), len(FORECASTERS)))
+    for forecaster, rates in enumerate(rates_per_s(history, history["folded_s"])):
+        expected = 1 - np.exp(-rates * span_s[:, None])
+        loss[:, forecaster] = ((expected - needed) ** 2 * WIDTHS).sum(axis=1)
     kept = 0.5 ** (span_s / LOSS_HALF_LIFE_S)
     columns["loss"][rows] = columns["loss"][rows] * kept[:, None] + loss
 

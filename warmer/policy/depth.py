@@ -44,7 +44,7 @@ def best_depth(  # noqa: PLR0917
     )  # not touched for a lifetime: traffic keeps none alive
     cold = np.minimum.accumulate(needed * dead, axis=1)
     rate, jitter = history["rate_s"].astype(np.float64)[:, None], jitter_s(history)[:, None]
-    pings = np.broadcast_to(LEVELS.astype(np.float64), needed.shape)
+    pings = LEVELS[None, :].astype(np.float64)
     hold = best_hold_s(pings, jitter, rate, columns)
     upkeep = (
         np.where(LEVELS[None, :] <= history["reached"][:, None], gone[:, None], 1 / AMORTISED_ROUNDS)

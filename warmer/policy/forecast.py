@@ -6,8 +6,9 @@ By how long the slot has been idle (within hours), by how often it was needed in
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from warmer.policy.history import AGE_EDGES_S, BINS, HOURS, LEVELS, History
+from warmer.policy.history import AGE_EDGES_S, BINS, HOURS, LEVELS, History, Some
 from warmer.policy.plans import Floats, Ints
 
 PRIOR_EVENTS = 1.5
@@ -42,26 +43,39 @@ def trust(history: History) -> Floats:
     return shares
 
 
-def rates_per_s(history: History, at_s: Floats) -> Floats:
+def rates_per_s(history: History | Some, at_s: Floats) -> Floats:
     """Rate at which each level is needed at instants (targets,): by forecaster, (forecasters, targets, levels).
 
     Events over exposure: at the level's idle age, drawn towards the level's rate over all ages past the first bin, and
     that towards a prior that falls with the level (`PRIOR_EVENTS` in `PRIOR_SPAN_S` up to the peak seen); over the last
     days, drawn towards the same prior; in this hour of the day, drawn towards the rate by idle age.
     """
-    rows, prior = np.arange(len(history)), _prior_events(history, at_s)
-    events, exposure = history["events"], history["exposure_s"]
-    late = events[:, :, 1:].sum(axis=2) + prior
-    overall = late / (exposure[:, :, 1:].sum(axis=2) + PRIOR_SPAN_S)
-    age = np.searchsorted(AGE_EDGES_S, history["idle_s"] + (at_s - history["folded_s"])[:, None])
-    at = rows[:, None], np.arange(len(LEVELS))[None, :], np.minimum(age, BINS - 1)
-    by_age = (events[at] + SMOOTHING_S * overall) / (exposure[at] + SMOOTHING_S)
+    prior = _prior_events(history, at_s)
+    events, exposure = np.ascontiguousarray(history["events"]), np.ascontiguousarray(history["exposure_s"])
+    overall = (_past_first_bin(events) + prior) / (_past_first_bin(exposure) + PRIOR_SPAN_S)
+    at = at_age(history["idle_s"] + (at_s - history["folded_s"])[:, None])
+    by_age = (events.reshape(-1)[at] + SMOOTHING_S * overall) / (exposure.reshape(-1)[at] + SMOOTHING_S)
     by_days = (history["day_events"] + prior) / (history["day_exposure_s"][:, None] + PRIOR_SPAN_S)
     hour = hour_of(at_s)
-    by_hour = (history["hour_events"][rows, hour] + HOUR_SMOOTHING_S * by_age) / (
-        history["hour_exposure_s"][rows, hour][:, None] + HOUR_SMOOTHING_S
+    by_hour = (history.at("hour_events", hour) + HOUR_SMOOTHING_S * by_age) / (
+        history.at("hour_exposure_s", hour)[:, None] + HOUR_SMOOTHING_S
     )
     return np.stack([by_age, by_days, by_hour])
+
+
+def at_age(idle_s: Floats) -> Ints:
+    """Where each level's bin of idle age is, (targets, levels), in a column (targets, levels, bins) laid flat."""
+    age = np.searchsorted(AGE_EDGES_S, idle_s)
+    age += np.arange(0, idle_s.size * BINS, BINS).reshape(idle_s.shape)
+    return age
+
+
+def _past_first_bin(table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The sum over the bins of idle age but the first, (targets, levels)."""
+    total = table[:, :, 1] + table[:, :, 2]
+    for age in range(3, BINS):
+        total += table[:, :, age]
+    return total
 
 
 def hour_of(at_s: Floats) -> Ints:
@@ -69,7 +83,7 @@ def hour_of(at_s: Floats) -> Ints:
     return (at_s // 3600 % HOURS).astype(np.int64)
 
 
-def _prior_events(history: History, at_s: Floats) -> Floats:
+def _prior_events(history: History | Some, at_s: Floats) -> Floats:
     known_s = np.where(history["first_s"] > 0, at_s - history["first_s"], 0.0)
     seen = history["peak"].astype(np.float64)
     peak = np.maximum(seen, PRIOR_PEAK * np.clip(2 * seen, 0.5 ** (known_s / GUESS_HALF_LIFE_S), 1.0))

@@ -130,6 +130,10 @@ class History:
         """One column, (targets, …), to be read."""
         return self.columns[name]
 
+    def at(self, name: str, index: NDArray[np.int64]) -> NDArray[Any]:
+        """Of each target, the entry `index`, (targets,), of its column."""
+        return self.columns[name][np.arange(len(self.columns)), index]
+
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> History:
         """The history of some of the targets."""
         return History(self.columns[np.asarray(rows, np.int64)])
@@ -137,6 +141,24 @@ class History:
     def put(self, rows: Sequence[int] | NDArray[np.int64], some: History) -> None:
         """Write the history of some of the targets into this one, which is whoever keeps it's own."""
         self.columns[np.asarray(rows, np.int64)] = some.columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Some:
+    """Some of the targets of a history, to be read column by column: what is not asked for is not copied."""
+
+    columns: NDArray[np.void]
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.columns[name][self.rows]
+
+    def at(self, name: str, index: NDArray[np.int64]) -> NDArray[Any]:
+        """Of each target, the entry `index`, (targets,), of its column."""
+        return self.columns[name][self.rows, index]
 
 
 def _unpacked(row: bytes) -> bytes | None:
