@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Generic, TypeVar
@@ -150,7 +150,7 @@ def _act(decided: _Decided[H], ports: Ports[H]) -> Facts:
     for row in (plans.provisioned >= 0).nonzero()[0].tolist():
         target, wanted = targets[row], int(plans.provisioned[row])
         provisioned[target] = _or_failed(partial(ports.provisioner.request, target, wanted))
-    rounds = {targets[row]: _round(batch, plans, row) for row in plans.pings.nonzero()[0].tolist()}
+    rounds = {one.target: one for one in _rounds(batch, plans)}
     reports = _send(list(rounds.values()), ports.pinger) if rounds else {}
     return Facts(at_s=batch.now_s, rounds=rounds, reports=reports, provisioned=provisioned)
 
@@ -209,11 +209,14 @@ def _of(facts: Facts, target: Target) -> Facts:
     return Facts(at_s=facts.at_s, **named)
 
 
-def _round(batch: Batch[H], plans: Plans, row: int) -> Round:
-    configured = batch.configured[row]
-    return Round(
-        target=configured.target,
-        environments=int(plans.pings[row]),
-        hold_s=float(plans.hold_s[row]),
-        levels=configured.levels or (plans.levels[row] if plans.levels else {}),
-    )
+def _rounds(batch: Batch[H], plans: Plans) -> Iterator[Round]:
+    """A round for each target that is to have one."""
+    pings, holds_s = plans.pings.tolist(), plans.hold_s.tolist()
+    for row in plans.pings.nonzero()[0].tolist():
+        configured = batch.configured[row]
+        yield Round(
+            target=configured.target,
+            environments=pings[row],
+            hold_s=holds_s[row],
+            levels=configured.levels or (plans.levels[row] if plans.levels else {}),
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +17,23 @@ from warmer.policy.replies import Tally, tally_of
 from warmer.policy.rounds import absorb_rounds, note_rounds
 from warmer.policy.routing import believe, learn_by_replies, need_in_turn, unsure
 from warmer.policy.spending import begin_month, book_provisioned, spent_usd
-from warmer.policy.values import Capacity, Demand, Facts, Failed, RoundReport, Sighting, Target
+from warmer.policy.values import Capacity, Demand, Facts, Failed, RoundReport, Sighting
 
 
 def absorb(batch: Batch[History], facts: Facts) -> History:
     """The batch's history with what a cycle read (demand, capacity, announcements) or did (rounds, requests) in it."""
     columns = batch.history.columns.copy()
-    row = {target: number for number, target in enumerate(batch.targets)}
     _begin(columns, facts.at_s)
-    _absorb_capacity(columns, batch, facts, row)
-    absorb_demand(
-        columns, [(row[t], demand) for t, demand in facts.demand.items() if isinstance(demand, Demand)]
-    )
-    told = [
-        (row[t], times) for t, times in facts.announced.items() if times and not isinstance(times, Failed)
-    ]
-    needs = [need_of_cold_starts(columns[number], times) for number, times in told]
-    fold_known(columns, [number for number, _ in told], facts.at_s, needs)
-    for (number, _), need in zip(told, needs, strict=True):
-        columns["turn_peak"][number] = max(columns["turn_peak"][number], np.nan_to_num(need))
+    _absorb_capacity(columns, batch, facts)
+    read = {t: demand for t, demand in facts.demand.items() if isinstance(demand, Demand)}
+    absorb_demand(columns, list(zip(batch.rows(read).tolist(), read.values(), strict=True)))
+    told = {t: times for t, times in facts.announced.items() if times and not isinstance(times, Failed)}
+    rows = batch.rows(told)
+    needs = [need_of_cold_starts(columns[row], times) for row, times in zip(rows, told.values(), strict=True)]
+    fold_known(columns, rows, facts.at_s, needs)
+    columns["turn_peak"][rows] = np.maximum(columns["turn_peak"][rows], np.nan_to_num(needs))
     if facts.reports:
-        _absorb_reports(columns, batch, facts, row)
+        _absorb_reports(columns, batch, facts)
     columns["watermark_s"] = np.maximum(columns["watermark_s"], facts.at_s)
     return History(columns)
 
@@ -49,28 +45,23 @@ def _begin(columns: NDArray[np.void], at_s: float) -> None:
     begin_month(columns, at_s)
 
 
-def _absorb_capacity(
-    columns: NDArray[np.void], batch: Batch[History], facts: Facts, row: Mapping[Target, int]
-) -> None:
+def _absorb_capacity(columns: NDArray[np.void], batch: Batch[History], facts: Facts) -> None:
     """What is provisioned, and what it has cost since the watermark."""
     each_usd_s = batch.column(lambda c: provisioned_usd_s(c.facts))
     book_provisioned(columns, each_usd_s, facts.at_s)
     for answers in (facts.capacity, facts.provisioned):
-        for target, capacity in answers.items():
-            if isinstance(capacity, Capacity):
-                number = row[target]
-                new = max(0, capacity.counted - int(columns["provisioned"][number]))
-                columns["spent_usd"][number] += new * PROVISIONED_STEP_S * each_usd_s[number]
-                columns["provisioned"][number] = capacity.counted
-                columns["settling"][number] = capacity.status == "IN_PROGRESS"
+        known = {t: capacity for t, capacity in answers.items() if isinstance(capacity, Capacity)}
+        for row, capacity in zip(batch.rows(known).tolist(), known.values(), strict=True):
+            new = max(0, capacity.counted - int(columns["provisioned"][row]))
+            columns["spent_usd"][row] += new * PROVISIONED_STEP_S * each_usd_s[row]
+            columns["provisioned"][row] = capacity.counted
+            columns["settling"][row] = capacity.status == "IN_PROGRESS"
 
 
-def _absorb_reports(
-    columns: NDArray[np.void], batch: Batch[History], facts: Facts, row: Mapping[Target, int]
-) -> None:
+def _absorb_reports(columns: NDArray[np.void], batch: Batch[History], facts: Facts) -> None:
     """What rounds cost and found; the need that they tell of ends now."""
     tally = tally_of(facts.reports)
-    rows = np.array([row[target] for target in tally.targets], np.int64)
+    rows = batch.rows(tally.targets)
     # a round whose departure nobody knows went out at its cycle's instant
     departed_s = np.where(tally.departed_s != 0, tally.departed_s, facts.at_s)
     columns["spent_usd"][rows] += spent_usd(batch, rows, tally)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -61,6 +61,14 @@ class Batch(Generic[H]):
     targets: tuple[Target, ...] = field(init=False, repr=False, compare=False)
 
     kinds: Kinds = field(init=False, repr=False, compare=False)
+
+    def rows(self, targets: Collection[Target]) -> Ints:
+        """The row of each of those targets, (those targets,)."""
+        asked = tuple(targets)
+        if asked == self.targets:
+            return np.arange(len(asked))
+        row = {target: number for number, target in enumerate(self.targets)} if asked else {}
+        return np.array([row[target] for target in asked], np.int64)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", tuple([c.target for c in self.configured]))

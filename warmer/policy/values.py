@@ -14,6 +14,9 @@ class Target:
     function: str
     alias: str
 
+    def __hash__(self) -> int:
+        return hash(self.function)  # seldom shared, and a string keeps its hash: targets are keys everywhere
+
     def __str__(self) -> str:
         return f"{self.function}:{self.alias}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -34,9 +35,9 @@ H = TypeVar("H")
 class Kept(Protocol):
     """A policy's history, of which some rows can be taken and put back."""
 
-    def take(self, rows: Sequence[int]) -> Any: ...
+    def take(self, rows: NDArray[np.int64]) -> Any: ...
 
-    def put(self, rows: Sequence[int], some: Any) -> None: ...
+    def put(self, rows: NDArray[np.int64], some: Any) -> None: ...
 
 
 K = TypeVar("K", bound=Kept)
@@ -69,10 +70,9 @@ class Contender(Generic[H]):
 class SimulatedStore(Generic[K]):
     """Histories of all targets as columns; a target that is not due costs nothing."""
 
-    def __init__(self, targets: Sequence[Target], stack: Stack[K], world: World) -> None:
-        self._number = {target: i for i, target in enumerate(targets)}
-        self._next = np.zeros(len(targets))
-        self._all = stack([None] * len(targets))
+    def __init__(self, stack: Stack[K], world: World) -> None:
+        self._next = np.zeros(len(world.targets))
+        self._all = stack([None] * len(world.targets))
         self._world = world
 
     def due(self, now_s: float) -> list[int]:
@@ -84,15 +84,16 @@ class SimulatedStore(Generic[K]):
         self._next[numbers[self._next[numbers] < NEVER_S]] = 0.0
 
     def lease(self, targets: Sequence[Target], now_s: float) -> Leases:
-        return Leases(tuple(t for t in targets if self._next[self._number[t]] <= now_s), {})
+        due = self._next[self._world.numbers(targets)] <= now_s
+        return Leases(tuple(targets) if due.all() else tuple(compress(targets, due.tolist())), {})
 
     def load(self, targets: Sequence[Target]) -> Loaded[K]:
-        return Loaded(tuple(targets), self._all.take([self._number[t] for t in targets]), {})
+        return Loaded(tuple(targets), self._all.take(self._world.numbers(targets)), {})
 
     def save(
         self, targets: Sequence[Target], history: K, next_look_s: Sequence[float], now_s: float
     ) -> Mapping[Target, Failed]:
-        numbers = [self._number[t] for t in targets]
+        numbers = self._world.numbers(targets)
         self._all.put(numbers, history)
         self._next[numbers] = next_look_s
         self._world.looks += len(numbers)
@@ -145,7 +146,7 @@ def play(
     facts = FunctionFacts(memory_mb=assumptions.memory_mb, init_s=assumptions.init_ms / 1000)
     objective = objective or Objective(cold_start_cost_usd=assumptions.cold_start_cost_usd, ceiling=100_000)
     configured = [Configured(target=target, objective=objective, facts=facts) for target in world.targets]
-    store = SimulatedStore(world.targets, contender.stack, world)
+    store = SimulatedStore(contender.stack, world)
     ports = Ports(
         demand=SimulatedDemand(world),
         provisioner=SimulatedProvisioner(world),

@@ -41,6 +41,7 @@ class World:
         ]  # fmt: skip
         self.targets = [Target(f"{i:05d}-{f.name}", "live") for i, f in enumerate(self.functions)]
         self.number_of = {target: number for number, target in enumerate(self.targets)}
+        self._asked: tuple[tuple[Target, ...], Ints] = (), np.zeros(0, np.int64)
         self.random = np.random.default_rng((assumptions.seed, 0x5C))
         self.sending_s = self.helping_s = 0.0
         self.now = 0.0
@@ -57,8 +58,11 @@ class World:
         return self.functions[self.number_of[target]]
 
     def numbers(self, targets: Collection[Target]) -> Ints:
-        """Which functions those targets are."""
-        return np.fromiter((self.number_of[target] for target in targets), np.int64, len(targets))
+        """Which functions those targets are; in one cycle mostly the same are asked of."""
+        asked = tuple(targets)
+        if asked != self._asked[0]:
+            self._asked = asked, np.array([self.number_of[target] for target in asked], np.int64)
+        return self._asked[1]
 
     def announced_functions(self) -> Ints:
         """Functions of which a customer's cold start was announced since the last call, by number."""
@@ -70,9 +74,10 @@ class World:
         self.fleet.play(self.functions, np.arange(len(self.functions)), until)
 
     def close(self) -> None:
-        self.play(self.trace.span_s)
+        span_s = self.trace.span_s
+        self.play(span_s)
         for function in self.functions:
-            function.close(self.trace.span_s, self.assumptions.provision_step_s)
+            function.close(span_s, self.assumptions.provision_step_s)
 
 
 @dataclass(slots=True)

@@ -28,10 +28,10 @@ class Rounds:
     def stack(rows: Sequence[bytes | None]) -> Rounds:
         return Rounds(np.array([int.from_bytes(row or b"", "big") for row in rows], np.int64))
 
-    def take(self, rows: Sequence[int]) -> Rounds:
+    def take(self, rows: Ints) -> Rounds:
         return Rounds(self.looks[rows])
 
-    def put(self, rows: Sequence[int], some: Rounds) -> None:
+    def put(self, rows: Ints, some: Rounds) -> None:
         self.looks[rows] = some.looks
 
     def rows(self) -> list[bytes]:

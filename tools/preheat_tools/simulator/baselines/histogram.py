@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from preheat_tools.simulator.baselines.fixed import EVERY_S, next_slot, plans
-from warmer.policy.plans import Batch, Floats, Looks, Plans
+from warmer.policy.plans import Batch, Floats, Ints, Looks, Plans
 from warmer.policy.values import Demand, Facts, RoundReport, Terms
 
 RANGE = 240
@@ -43,10 +43,10 @@ class Idle:
                 table[i] = np.frombuffer(row)
         return Idle(table)
 
-    def take(self, rows: Sequence[int]) -> Idle:
+    def take(self, rows: Ints) -> Idle:
         return Idle(self.table[rows])
 
-    def put(self, rows: Sequence[int], some: Idle) -> None:
+    def put(self, rows: Ints, some: Idle) -> None:
         self.table[rows] = some.table
 
     def rows(self) -> list[bytes]:

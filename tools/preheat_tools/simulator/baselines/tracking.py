@@ -38,10 +38,10 @@ class Alarms:
                 table[i] = np.frombuffer(row)
         return Alarms(table[:, :-2], table[:, -2].astype(np.int64), table[:, -1].astype(np.int64))
 
-    def take(self, rows: Sequence[int]) -> Alarms:
+    def take(self, rows: Ints) -> Alarms:
         return Alarms(self.use[rows], self.asked[rows], self.settled[rows])
 
-    def put(self, rows: Sequence[int], some: Alarms) -> None:
+    def put(self, rows: Ints, some: Alarms) -> None:
         self.use[rows], self.asked[rows], self.settled[rows] = some.use, some.asked, some.settled
 
     def rows(self) -> list[bytes]:
