@@ -116,5 +116,7 @@ def test_a_host_imports_them_in_a_ping_and_not_in_an_init_that_somebody_may_wait
         "models", deferred=["heavy_module"], surroundings=FakeSurroundings(root=str(tmp_path))
     )
     assert executed() == []
-    host.warm({}, 100.0)
+    host.warm({}, host.clock.steady_s() + 1.0)  # too little time for an import that cannot be stopped
+    assert executed() == []
+    host.warm({}, host.clock.steady_s() + 10.0)
     assert executed() == ["heavy_module"]

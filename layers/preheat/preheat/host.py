@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from preheat.tensor import Tensor
 
 
+IMPORTS_S = 3.0
+"""What an invocation must have left for deferred modules to be imported in it: an import cannot be stopped."""
+
+
 class UnknownModel(KeyError):
     """A name that no pack of this function has."""
 
@@ -274,7 +278,8 @@ class ModelHost(dict[str, Served]):
             model.check_rest(deadline_s - self.clock.steady_s())
             self._tell_if_failed(model)
         self._repack(deadline_s)
-        load_deferred()
+        if deadline_s - self.clock.steady_s() > IMPORTS_S:
+            load_deferred()
 
     def _repack(self, deadline_s: float) -> None:
         """Second sessions at full speed, where no customer waits, one after another: memory is checked for each."""
