@@ -84,6 +84,15 @@ def incomplete(replies: Sequence[Reply], environments: int) -> bool:
     return len(replies) < environments or any(waiting)
 
 
+def verified(replies: Sequence[Reply]) -> int:
+    """How many models are known to be HOT, or were in their turn, all environments together."""
+    return sum(
+        model.level == Level.HOT or _took_its_turn(model, reply)
+        for reply in replies
+        for model in reply.models.values()
+    )
+
+
 def _unanswered(problem: str, limits: Limits) -> str:
     killed = limits.memory_mb and KILLED in problem
     why = f" (as a rule it took more memory than the function's {limits.memory_mb} MB)" if killed else ""

@@ -9,12 +9,12 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import boto3
-from preheat.ping import Level, Reply
+from preheat.ping import MAX_HOLD_S, Level, Reply
 
 from warmer.adapters.histories import DynamoHistories
 from warmer.adapters.invocation import LambdaEndpoint
@@ -22,7 +22,7 @@ from warmer.adapters.pings import Asked, LambdaPinger
 from warmer.adapters.pings import Limits as SendingLimits
 from warmer.adapters.volley import Timeouts
 from warmer.app import AWS, Context, log
-from warmer.gate import Limits, Verdict, incomplete, judge
+from warmer.gate import Limits, Verdict, incomplete, judge, verified
 from warmer.policy.values import Round, Target
 
 HOLD_S = 0.1
@@ -30,8 +30,8 @@ MOST = 900
 """Environments that one sender can reach at once."""
 ASKED_OF_OLD = 2
 """Environments of the version that serves: each is kept from customers while it is asked, and two say how fast."""
-AGAIN = 2
-"""How often a step is asked again for environments that a busy sender missed, and models whose turn they missed."""
+AGAIN = 5
+"""How often in vain a step is asked again for environments that a busy sender missed, or models not yet verified."""
 TURNS = 3
 """How often both versions are timed in turn where the new one was slower by the times of each one's own start."""
 RESERVE_S = 10.0
@@ -83,15 +83,23 @@ class Preflight:
             environments = min(2 * environments, self.limits.environments)
 
     def _reach(self, target: Target, environments: int, levels: Mapping[str, str], until_s: float) -> Asked:
-        """As many environments as asked for, each as it was found last; again where some were missed."""
+        """As many environments as asked for, each as it was found last; again where some were missed.
+
+        They are missed where one is free again before the last ping of the round has come: so they are held longer
+        then, and more are asked for.
+        """
         found: dict[str, Reply] = {}
-        for _ in range(1 + AGAIN):
-            asked = self._ask(target, environments, levels)
+        known, in_vain = 0, -1
+        while True:
+            missed = environments - len(found) if found else 0
+            asked = self._ask(target, environments + max(missed, 0), levels, HOLD_S * 2 ** max(in_vain, 0))
             found |= {reply.environment: reply for reply in asked.replies}
-            complete = not incomplete(tuple(found.values()), environments) and not asked.unreached
-            if complete or asked.problems or self.clock() >= until_s:
-                break
-        return Asked(tuple(found.values()), asked.problems, asked.unreached)
+            seen = tuple(found.values())
+            complete = not incomplete(seen, environments) and not asked.unreached
+            known, before = verified(seen), known
+            in_vain = 0 if known > before else in_vain + 1
+            if complete or asked.problems or in_vain >= AGAIN or self.clock() >= until_s:
+                return Asked(seen, asked.problems, asked.unreached)
 
     def _in_turn(
         self, new: Target, old: Target, after: Sequence[Reply], levels: Mapping[str, str], until_s: float
@@ -108,10 +116,12 @@ class Preflight:
         for turn in range(1, 1 + TURNS):
             if self.clock() >= until_s:
                 break
-            of_old = self._ask(old, few, levels, again=True)
-            of_new = self._ask(new, min(most + turn, MOST), levels, again=True)
+            of_old = self._ask(old, few, {})
+            of_new = self._ask(new, most + turn, levels)
             if of_old.problems:
-                break  # among others: a runtime that does not know of such pings
+                break
+            if not of_old.replies:
+                continue
             before, after = (*before, *of_old.replies), (*after, *of_new.replies)
             found |= {reply.environment: reply for reply in of_new.replies}
             verdict = judge(tuple(found.values()), before, self.limits, of_new.problems, earlier=after)
@@ -120,43 +130,17 @@ class Preflight:
         return verdict
 
     def _ask(
-        self, target: Target, environments: int, levels: Mapping[str, str], *, again: bool = False
+        self, target: Target, environments: int, levels: Mapping[str, str], hold_s: float = HOLD_S
     ) -> Asked:
-        """First to make the environments and load, then to find the models as customers will.
-
-        Where the budget for models cannot hold all, each round asks for as many as it holds, the first ones last.
-        """
-        asked = self.asker.ask(Round(target=target, environments=environments, hold_s=HOLD_S, levels=levels))
-        if asked.problems:
-            return asked
-        for turn in turns(asked.replies, levels):
-            wanted = dict.fromkeys(turn, Level.HOT.name)
-            asked = self.asker.ask(
-                Round(target=target, environments=environments, hold_s=HOLD_S, levels=wanted, again=again)
-            )
-            if asked.problems:
-                return asked
-        return asked
-
-
-def turns(replies: Sequence[Reply], more: Iterable[str] = ()) -> list[list[str]]:
-    """The models of some replies, and `more`, in groups that the budget holds at once; those that are HOT come last."""
-    needs_mb = dict.fromkeys(more, 0.0)
-    hot = dict.fromkeys(more, False)
-    budget_mb = min((reply.models_mb for reply in replies if reply.models_mb), default=math.inf)
-    for reply in replies:
-        for name, model in reply.models.items():
-            needs_mb[name] = max(needs_mb.get(name, 0.0), model.needs_mb)
-            hot[name] = hot.get(name, False) or model.level == Level.HOT
-    groups: list[list[str]] = [[]]
-    left_mb = budget_mb
-    for name in sorted(needs_mb, key=lambda one: (not hot[one], one)):
-        if groups[-1] and needs_mb[name] > left_mb:
-            groups.append([])
-            left_mb = budget_mb
-        groups[-1].append(name)
-        left_mb -= needs_mb[name]
-    return groups[::-1]
+        """What so many environments say once every model of theirs is verified; `levels` names those that must be."""
+        wanted = Round(
+            target=target,
+            environments=min(environments, MOST),
+            hold_s=min(hold_s, MAX_HOLD_S),
+            levels=levels,
+            every=True,
+        )
+        return self.asker.ask(wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ pings = st.builds(
     release_at_ms=st.integers(min_value=0, max_value=2**53),
     models=st.dictionaries(names, levels, max_size=5),
     departures=st.integers(min_value=0, max_value=9),
-    again=st.booleans(),
+    every=st.booleans(),
 )
 reports = st.builds(
     ModelReport,
@@ -84,7 +84,7 @@ def test_a_reply_survives_the_wire(reply: Reply) -> None:
             "must be Unix time in ms, was: nan",
             id="release-nan",
         ),
-        pytest.param({"version": 1, "again": 1}, "preheat.again must be true or false, was: 1", id="again-1"),
+        pytest.param({"version": 1, "every": 1}, "preheat.every must be true or false, was: 1", id="every-1"),
         pytest.param({"version": 1, "models": ["a"]}, "must map model names to levels", id="models-a-list"),
         pytest.param(
             {"version": 1, "models": {"a": "WARM"}},

@@ -97,24 +97,43 @@ def test_a_reply_counts_who_was_asked_for_since_the_last(models: Path) -> None:
     assert function.ping().models["short_form"].requests == 0
 
 
-def test_a_hot_model_says_how_fast_it_is_now_where_it_is_asked_again(models: Path) -> None:
+def test_a_hot_model_says_how_fast_it_is_now_where_every_model_is_asked(models: Path) -> None:
     world = World(models, answers_s=(0.030, 0.010)).init()
     function = Function(world)
     before = function.ping().models["short_form"]
     world.opener.sessions["short_form"]._answers_s[:] = [0.002]  # the machine has less to do by now
     assert function.ping().models["short_form"] == before
     assert (before.first_answer_ms, before.steady_ms) == (30.0, 10.0)
-    now = function.ping(again=True).models["short_form"]
+    now = function.ping(every=True).models["short_form"]
     assert (now.first_answer_ms, now.steady_ms, now.level) == (30.0, 2.0, Level.HOT)
 
 
 def test_a_model_that_becomes_hot_in_the_ping_is_not_asked_twice(models: Path) -> None:
     runs = []
-    for again in (False, True):
-        world = World(models, hot=False).init()
-        Function(world).ping(models={"short_form": Level.HOT}, again=again)
+    for every in (False, True):
+        world = World(models).init()
+        Function(world).ping(every=every)
         runs.append(world.opener.sessions["short_form"].runs)
-    assert runs[0] == runs[1]
+    assert runs[0] < runs[1], "INIT had verified it"
+    world = World(models, hot=False).init()
+    Function(world).ping(every=True)
+    assert world.opener.sessions["short_form"].runs == runs[0]
+
+
+def test_models_that_do_not_fit_at_once_take_turns_and_the_eager_ones_are_hot_in_the_end(
+    models: Path,
+) -> None:
+    for name in ("b", "c", "d"):
+        write_pack(models, name, traffic_share=0.1)
+    world = World(models, memory_mb=20.0, answers_s=(0.01,)).init()  # two of the four
+    function = Function(world)
+    assert sum(one.level == Level.HOT for one in function.ping().models.values()) == 2
+    told = function.ping(every=True).models
+    assert all(one.steady_ms > 0 and not one.problem for one in told.values())
+    assert {name for name, one in told.items() if one.level == Level.HOT} == set(world.host.eager())
+    opened = len(world.opener.opened)
+    function.ping(every=True)
+    assert len(world.opener.opened) == opened, "each was verified once here"
 
 
 def test_a_wrong_answer_when_asked_again_is_a_quarantine(models: Path) -> None:
@@ -122,7 +141,7 @@ def test_a_wrong_answer_when_asked_again_is_a_quarantine(models: Path) -> None:
     world.opener.sessions["short_form"]._session = open_session(
         read_pack(write_pack(models.parent / "others", "short_form", seed=1))
     )
-    told = Function(world).ping(again=True).models["short_form"]
+    told = Function(world).ping(every=True).models["short_form"]
     assert "golden question 0" in told.problem and told.problem.endswith("asked again")
     assert [line["model"] for line in world.around.records("quarantine")] == ["short_form"]
 

@@ -23,7 +23,7 @@ from warmer.adapters.volley import Timeouts
 from warmer.gate import Limits, Verdict, incomplete, judge
 from warmer.policy.history import History
 from warmer.policy.values import Round, Target
-from warmer.preflight import Environment, Preflight, answer, kept_warm, turns
+from warmer.preflight import HOLD_S, Environment, Preflight, answer, kept_warm
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "codedeploy_hook.json").read_text())
 OLD, NEW = Target("f", "1"), Target("f", "2")
@@ -148,14 +148,6 @@ def test_a_model_that_was_not_hashed_in_time_is_asked_for_again_and_then_refused
     assert not incomplete((reply("1", a=model(), b=model()),), 1)
 
 
-def test_models_that_do_not_fit_at_once_take_turns() -> None:
-    loaded, waiting = model(needs_mb=60.0), model(needs_mb=60.0, level=Level.COLD)
-    seen = crowded("1", a=waiting, b=loaded, c=loaded, d=waiting, e=waiting)
-    assert turns([seen]) == [["e"], ["a", "d"], ["b", "c"]]
-    assert turns([replace(seen, models_mb=0.0)]) == [["b", "c", "a", "d", "e"]]
-    assert turns([seen], ["x"]) == [["e", "x"], ["a", "d"], ["b", "c"]]
-
-
 def test_a_few_microseconds_are_not_slower() -> None:
     fast = {"a": model(steady_ms=0.1, first_answer_ms=0.2)}
     slower = {"a": model(steady_ms=0.3, first_answer_ms=0.9)}
@@ -221,8 +213,8 @@ def test_a_version_is_warmed_in_steps_and_each_model_asked_for_hot() -> None:
     asker = Scripted({NEW: [reply(str(i)) for i in range(5)], OLD: [reply("0")]})
     assert preflight(asker).judge(NEW, OLD, until_s=60).passed
     rounds = [one for one in asker.asked if one.target == NEW]
-    assert [one.environments for one in rounds] == [1, 1, 2, 2, 4, 4, 5, 5]
-    assert all(one.levels == {"a": "HOT", "b": "HOT"} for one in rounds)
+    assert [one.environments for one in rounds] == [1, 2, 4, 5]
+    assert all(one.every and one.levels == {"a": "HOT", "b": "HOT"} for one in rounds)
 
 
 @dataclass
@@ -242,7 +234,8 @@ class Crowded(Scripted):
 def test_environments_that_a_busy_sender_missed_are_asked_for_again() -> None:
     asker = Crowded({NEW: [reply(str(n)) for n in range(3)], OLD: [reply("0")]}, late=2)
     assert preflight(asker, environments=3).judge(NEW, OLD, until_s=60).passed
-    assert [one.environments for one in asker.asked if one.target == NEW] == [1, 1, 2, 2, 3, 3, 3, 3]
+    rounds = [(one.environments, one.hold_s) for one in asker.asked if one.target == NEW]
+    assert rounds == [(1, HOLD_S), (2, HOLD_S), (3, HOLD_S), (4, HOLD_S), (4, 2 * HOLD_S)]
 
 
 @dataclass
@@ -260,9 +253,20 @@ class Refusing(Scripted):
         return Asked(found.replies, (), ("1 pings were refused (429)",))
 
 
+def test_a_step_goes_on_as_long_as_each_round_finds_something_new() -> None:
+    class Slowly(Scripted):
+        def ask(self, wanted: Round) -> Asked:
+            found = super().ask(wanted)
+            count = sum(one.target == NEW for one in self.asked) if wanted.target == NEW else 1
+            return Asked(found.replies[:count], ())
+
+    asker = Slowly({NEW: [reply(str(n)) for n in range(9)], OLD: [reply("0"), reply("o")]})
+    assert preflight(asker, environments=9).judge(NEW, OLD, until_s=60).passed
+
+
 @pytest.mark.parametrize("of", [NEW, OLD], ids=["the-new-version", "the-one-that-serves"])
 def test_pings_that_came_to_no_environment_are_sent_again(of: Target) -> None:
-    asker = Refusing({NEW: [reply("1")], OLD: [reply("0")]}, refusals=4, of=of)
+    asker = Refusing({NEW: [reply("1")], OLD: [reply("0")]}, refusals=2, of=of)
     assert preflight(asker, environments=1).judge(NEW, OLD, until_s=60).passed
 
 
@@ -278,7 +282,7 @@ def test_a_model_that_missed_its_turn_gets_another() -> None:
 
     class Slow(Scripted):
         def ask(self, wanted: Round) -> Asked:
-            if sum(one.target == NEW for one in self.asked) == 3:
+            if sum(one.target == NEW for one in self.asked) == 2:
                 self.replies[NEW] = [reply("1")]
             return super().ask(wanted)
 
@@ -288,9 +292,9 @@ def test_a_model_that_missed_its_turn_gets_another() -> None:
 @pytest.mark.parametrize(
     ("new", "rounds"),
     [
-        pytest.param([reply("1")], 8, id="one-that-never-answers-is-asked-for-twice-more"),
+        pytest.param([reply("1")], 1 + 6, id="one-that-never-answers-is-asked-for-again"),
         pytest.param(
-            [reply("1"), reply("2", a=model(problem="wrong"), b=model())], 4, id="a-wrong-answer-stands"
+            [reply("1"), reply("2", a=model(problem="wrong"), b=model())], 2, id="a-wrong-answer-stands"
         ),
     ],
 )
@@ -303,7 +307,7 @@ def test_what_stays_a_doubt_is_a_no(new: list[Reply], rounds: int) -> None:
 def test_nothing_is_asked_again_when_the_hook_s_time_is_over() -> None:
     asker = Scripted({NEW: [], OLD: [reply("0")]})
     assert not preflight(asker, now_s=61).judge(NEW, OLD, until_s=60).passed
-    assert sum(one.target == NEW for one in asker.asked) == 2
+    assert sum(one.target == NEW for one in asker.asked) == 1
 
 
 def test_one_that_cannot_start_is_paid_for_once() -> None:
@@ -322,67 +326,75 @@ def test_times_are_compared_when_every_environment_can_be() -> None:
 
 @dataclass
 class Timed(Scripted):
-    """Environments whose models are as fast as the machine lets them be: by the hook's questions so far."""
+    """Environments whose model `a` is as fast as the machine lets it be, by the rounds that a target has had."""
 
     steady_ms: dict[Target, list[float]] = field(default_factory=dict)
-    """Of each `again`; the last stays."""
+    """Of each round; the last stays."""
 
     def ask(self, wanted: Round) -> Asked:
-        if not wanted.again:
-            return super().ask(wanted)
-        asked = super().ask(wanted)
         times = self.steady_ms[wanted.target]
         now_ms = times.pop(0) if len(times) > 1 else times[0]
-        told = tuple(
-            replace(one, models={"a": model(steady_ms=now_ms), "b": model()}) for one in asked.replies
-        )
-        return Asked(told, asked.problems)
-
-
-BUSY = [reply(str(n), a=model(steady_ms=40.0), b=model()) for n in range(5)]
-"""Started while the machine did other work; the version that serves was started in a quiet hour: 5 ms."""
+        told = [replace(one, models={"a": model(steady_ms=now_ms), "b": model()}) for one in GOOD]
+        self.replies[wanted.target] = [*told, *(replace(told[0], environment=f"m{n}") for n in range(3))]
+        return super().ask(wanted)
 
 
 def test_a_version_that_started_on_a_busy_machine_is_compared_in_turn() -> None:
-    asker = Timed({NEW: BUSY, OLD: [reply("o")]}, steady_ms={NEW: [40.0, 22.0], OLD: [20.0]})
+    asker = Timed({}, steady_ms={OLD: [5.0, 20.0], NEW: [40.0, 40.0, 40.0, 22.0]})
     assert preflight(asker, environments=2).judge(NEW, OLD, until_s=60).passed
-    turns = [(one.target, one.environments) for one in asker.asked if one.again]
-    assert turns == [(OLD, 2), (NEW, 3), (OLD, 2), (NEW, 4)]
+    rounds = [(one.target, one.environments) for one in asker.asked]
+    assert rounds == [(OLD, 2), (NEW, 1), (NEW, 2), (OLD, 2), (NEW, 3), (OLD, 2), (NEW, 4)]
 
 
 def test_a_version_that_is_slower_stays_so_in_every_turn() -> None:
-    asker = Timed({NEW: BUSY, OLD: [reply("o")]}, steady_ms={NEW: [40.0], OLD: [20.0, 30.0, 20.0]})
+    asker = Timed({}, steady_ms={OLD: [5.0, 20.0, 30.0, 20.0], NEW: [40.0]})
     report = preflight(asker, environments=2).judge(NEW, OLD, until_s=60).report()
     assert "a: steady_ms is 40.0, was 20.0: more than 1.5 times as slow" in report
-    assert sum(one.again and one.target == NEW for one in asker.asked) == 3
+    assert sum(one.target == NEW for one in asker.asked) == 2 + 3
 
 
-@pytest.mark.parametrize("why", ["the-old-version-does-not-know-such-pings", "the-hooks-time-is-over"])
-def test_where_they_cannot_be_timed_in_turn_the_first_times_stand(why: str) -> None:
-    class Refusing(Timed):
-        def ask(self, wanted: Round) -> Asked:
-            if wanted.again and wanted.target == OLD:
-                return Asked((), ("the function refused the ping: preheat has unknown fields ['again']",))
-            return super().ask(wanted)
+@dataclass
+class Silent(Timed):
+    """The version that serves says nothing more after its first round: for a reason, or for want of one."""
 
-    asker = Refusing({NEW: BUSY, OLD: [reply("o")]}, steady_ms={NEW: [5.0]})
-    now_s = 60.0 if "time" in why else 0.0
+    problems_then: tuple[str, ...] = ()
+
+    def ask(self, wanted: Round) -> Asked:
+        if wanted.target == OLD and any(one.target == OLD for one in self.asked):
+            return Asked(
+                (), self.problems_then, () if self.problems_then else ("1 pings were refused (429)",)
+            )
+        return super().ask(wanted)
+
+
+@pytest.mark.parametrize(
+    ("problems", "now_s"),
+    [
+        pytest.param(("no answer within 30 s",), 0.0, id="the-old-version-breaks"),
+        pytest.param((), 0.0, id="it-cannot-be-reached"),
+        pytest.param((), 60.0, id="the-hooks-time-is-over"),
+    ],
+)
+def test_where_they_cannot_be_timed_in_turn_the_first_times_stand(
+    problems: tuple[str, ...], now_s: float
+) -> None:
+    asker = Silent({}, steady_ms={OLD: [5.0], NEW: [40.0, 5.0]}, problems_then=problems)
     verdict = preflight(asker, environments=1, now_s=now_s).judge(NEW, OLD, until_s=60)
     assert verdict.doubts == ("a: steady_ms is 40.0, was 5.0: more than 1.5 times as slow",)
 
 
 def test_a_model_that_fails_when_asked_in_turn_is_a_doubt() -> None:
-    broken = [*BUSY[:2], reply("2", a=model(problem="golden question 0: 1 is not 2"), b=model())]
-
     class Breaking(Timed):
         def ask(self, wanted: Round) -> Asked:
-            if wanted.again and wanted.target == NEW:
-                return Asked(tuple(broken), ())
-            return super().ask(wanted)
+            asked = super().ask(wanted)
+            if wanted.target == OLD or wanted.environments < 3:
+                return asked
+            broken = replace(asked.replies[0], models={"a": model(problem="wrong"), "b": model()})
+            return Asked((broken, *asked.replies[1:]), ())
 
-    asker = Breaking({NEW: BUSY, OLD: [reply("o")]}, steady_ms={OLD: [40.0]})
+    asker = Breaking({}, steady_ms={OLD: [5.0, 40.0], NEW: [40.0]})
     report = preflight(asker, environments=2).judge(NEW, OLD, until_s=60).report()
-    assert "a failed in environment 2: golden question 0" in report
+    assert "a failed in environment 1: wrong" in report
 
 
 def test_time_that_runs_out_is_a_no() -> None:

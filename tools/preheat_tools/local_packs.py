@@ -40,7 +40,7 @@ class LocalPacks:
         while len(workers) < wanted.environments:
             workers.append(_start(wanted.target.function))
         levels = {name: Level[level] for name, level in wanted.levels.items()}
-        line = json.dumps(Ping(release_at_ms=0, models=levels, again=wanted.again).to_event()) + "\n"
+        line = json.dumps(Ping(release_at_ms=0, models=levels, every=wanted.every).to_event()) + "\n"
         asked = workers[: wanted.environments]
         for one in asked:
             _send(one, line)

@@ -104,7 +104,7 @@ class LambdaPinger:
                 release_at_ms=math.ceil(release_s * 1000),
                 models={name: Level[level] for name, level in wanted.levels.items()},
                 departures=self._departures[wanted.target],
-                again=wanted.again,
+                every=wanted.every,
             )
             return self._endpoint.signed(wanted.target, json.dumps(ping.to_event()).encode())
 

@@ -165,8 +165,8 @@ class Round:
     hold_s: float
     """From when the last ping has left to the common release; covers the network's jitter."""
     levels: Mapping[str, str] = field(default_factory=dict)
-    again: bool = False
-    """Whether models that are warm already are verified and timed again."""
+    every: bool = False
+    """Whether every model there is to be verified and timed, warm ones anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,16 +188,24 @@ class ModelHost(dict[str, Served]):
                 self._bring(model, level, left_s, keep)
         self._finish(deadline_s)
 
-    def hot(self) -> list[str]:
-        """The models that are verified and ready."""
-        return [model.name for model in self._sound() if model.level == Level.HOT]
-
-    def verify_again(self, names: Iterable[str], deadline_s: float) -> None:
-        """Ask hot models all their golden questions anew, as far as the time goes: right still, and how fast now?"""
-        for name in names:
+    def verify_every_model(self, deadline_s: float) -> None:
+        """For who must know all of them, as far as the time goes: what is hot answers all its questions anew, what was
+        never verified here takes its turn, whatever gives way to it, and in the end the eager set is hot again."""
+        hot = [model for model in self._sound() if model.level == Level.HOT]
+        self.warm({}, deadline_s)
+        waiting = order(model.candidate() for model in self._sound() if not model.is_known)
+        for candidate in reversed(waiting):
+            model, left_s = self._models[candidate.name], deadline_s - self.clock.steady_s()
+            if self._expected_s(model, Level.HOT) <= left_s:
+                self._bring(model, Level.HOT, left_s, ())
+                model.check_rest(deadline_s - self.clock.steady_s())
+                self._tell_if_failed(model)
+        if waiting:
+            self.warm({}, deadline_s)
+        for model in hot:
             if self.clock.steady_s() < deadline_s:
-                self._models[name].verify_again()
-                self._tell_if_failed(self._models[name])
+                model.verify_again()
+                self._tell_if_failed(model)
 
     def report(self) -> dict[str, ModelReport]:
         """Every model as it is now."""

@@ -135,6 +135,11 @@ class HostedModel:
         """Whether each of its files has the hash that the manifest says."""
         return not self._unchecked
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it was ever verified here, all of it, and timed, even if it gave way to another since then."""
+        return self.was_hot and self.hashed and self.steady_ms > 0
+
     def is_at(self, level: Level) -> bool:
         """Whether nothing is to be done for a level; COLD asks for the memory back, HOT for a steady latency too."""
         if level == Level.COLD:

@@ -22,7 +22,7 @@ MAX_HOLD_SHARE = 0.1
 """Nor past this share of the time the invocation has left."""
 
 
-FIELDS = dict.fromkeys(("version", "release_at_ms", "models", "departures", "again"))
+FIELDS = dict.fromkeys(("version", "release_at_ms", "models", "departures", "every"))
 LATEST_MS = 2**53
 """Up to which every whole number is one in any JSON reader (RFC 8259, section 6)."""
 
@@ -50,8 +50,8 @@ class Ping(Frozen):
     """The level wanted of each named model; none named means the environment's own eager set."""
     departures: int = 0
     """How many environments the sender knows to have left for want of a required model: after two, none does."""
-    again: bool = False
-    """Whether models that are HOT already answer their golden questions again, to say how fast they are now."""
+    every: bool = False
+    """Whether every model of the environment is to be verified and timed, HOT ones anew, whatever else is named."""
 
     def to_event(self) -> dict[str, Any]:
         """The JSON payload of the invocation."""
@@ -60,8 +60,8 @@ class Ping(Frozen):
             body["models"] = {name: level.name for name, level in self.models.items()}
         if self.departures:
             body["departures"] = self.departures
-        if self.again:
-            body["again"] = True
+        if self.every:
+            body["every"] = True
         return {"preheat": body}
 
     @staticmethod
@@ -87,13 +87,13 @@ class Ping(Frozen):
         departures = body.get("departures", 0)
         if isinstance(departures, bool) or not isinstance(departures, int) or departures < 0:
             raise PingError(f"preheat.departures must be a count, was: {departures!r}")
-        if not isinstance(again := body.get("again", False), bool):
-            raise PingError(f"preheat.again must be true or false, was: {again!r}")
+        if not isinstance(every := body.get("every", False), bool):
+            raise PingError(f"preheat.every must be true or false, was: {every!r}")
         return Ping(
             release_at_ms=int(release_at_ms),
             models={name: _level(name, v) for name, v in models.items()},
             departures=departures,
-            again=again,
+            every=every,
         )
 
 

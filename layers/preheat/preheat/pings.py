@@ -89,9 +89,10 @@ def _answer(host: ModelHost, event: Mapping[str, Any], context: Any, cold: bool,
 def _warm(host: ModelHost, ping: Ping, context: Any) -> None:
     host.leave_if_worthless(ping.departures)
     deadline_s = host.clock.steady_s() + _remaining_s(context) * WORK_SHARE
-    hot = host.hot() if ping.again else ()
-    host.warm(ping.models, deadline_s)
-    host.verify_again([name for name in hot if name in ping.models or not ping.models], deadline_s)
+    if ping.every:
+        host.verify_every_model(deadline_s)
+    else:
+        host.warm(ping.models, deadline_s)
     host.leave_if_worthless(ping.departures)
 
 
