@@ -95,6 +95,12 @@ class Cycle(Generic[H]):
     """Those that were left alone, and why."""
     carried: Sequence[Carried[H]]
 
+    @property
+    def failed(self) -> Mapping[Target, Failed]:
+        """Those that were left alone or could not be kept, and why."""
+        unsaved = (some.unsaved for some in self.carried)
+        return {target: why for each in (self.held, *unsaved) for target, why in each.items()}
+
     def outcomes(self) -> list[Outcome]:
         """One for each target that was due, in the order in which they were given."""
         found = {target: held(target, self.now_s, why) for target, why in self.held.items()}

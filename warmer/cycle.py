@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from warmer.carried import Carried, Cycle
+from warmer.policy.answers import Answered
 from warmer.policy.outcomes import Outcome
 from warmer.policy.plans import Batch, Looks, Plans, Policy
 from warmer.policy.values import (
@@ -61,7 +62,10 @@ def look_at(
     left_alone = {**leases.refused, **loaded.failed}
     if not loaded.targets:
         return Cycle(now_s, asked, left_alone, ())
-    batch = Batch([by_target[target] for target in loaded.targets], loaded.history, now_s)
+    due = list(by_target.values())
+    if loaded.targets != asked:
+        due = [by_target[target] for target in loaded.targets]
+    batch = Batch(due, loaded.history, now_s)
     failed, carried = _handle(batch, ports, policy, terms or Terms())
     return Cycle(now_s, asked, left_alone | failed, carried)
 
@@ -112,6 +116,7 @@ def _knowing(batch: Batch[H], facts: Facts, policy: Policy[H]) -> Batch[H]:
     unread = frozenset(
         target
         for answers in (facts.demand, facts.capacity, facts.announced)
+        if not isinstance(answers, Answered)
         for target, answer in answers.items()
         if isinstance(answer, Failed)
     )

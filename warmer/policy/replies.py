@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -65,8 +65,8 @@ class Tally:
         )
 
 
-class Tallied(Mapping[Target, RoundReport | Failed]):
-    """Reports whose tally is there already; each is put together only when it is asked for."""
+class Tallied(ABC):
+    """Reports whose tally is there already."""
 
     @abstractmethod
     def tally(self) -> Tally: ...

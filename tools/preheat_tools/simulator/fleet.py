@@ -88,6 +88,12 @@ class Fleet:
                 members[int(numbers[done])].make_ready(lacking)
         return Found(numbers, edges, found, summaries)
 
+    def minutes(self, numbers: Ints, firsts: Ints, counts: Ints) -> Floats:
+        """Of each function `counts` minutes from `firsts` on, one after another; (all of them, 5)."""
+        minutes = np.zeros((counts.sum(), eng.MINUTE_COLUMNS))
+        together.copy_minutes(self.rows, numbers, firsts, counts, minutes)
+        return minutes
+
     def announced(self, told: Ints, late_s: float, now: float) -> Ints:
         """Functions of which a customer's cold start came to be known by `now`; `told` counts those known, by function,
         and is brought up to date."""

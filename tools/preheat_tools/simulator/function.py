@@ -167,21 +167,19 @@ class Function:
     def demand(self, since: float, until: float) -> Demand:
         """The whole minutes between, as CloudWatch gives them: pings and INITs are in the numbers."""
         first, last = max(0, math.floor(since / 60)), max(0, math.floor(until / 60))
-        rows = self.minutes[first:last]
-        calls = rows[:, eng.COUNT].sum()
-        return Demand(
-            start_s=START_S + first * 60,
-            period_s=60.0,
-            peak_concurrency=tuple(rows[:, eng.PEAK].astype(np.int64).tolist()),
-            invocations=tuple(rows[:, eng.COUNT].astype(np.int64).tolist()),
-            duration_s=float(rows[:, eng.RUN].sum() / calls) if calls else 0.0,
-            provisioned_use=tuple(
-                np.where(
-                    rows[:, eng.PC_SEEN] > 0,
-                    rows[:, eng.PC_USE] / np.maximum(rows[:, eng.PC_SEEN], 1),
-                    np.nan,
-                )
-            )
-            if rows[:, eng.PC_SEEN].any()
-            else (),
-        )
+        return demand_of(first, self.minutes[first:last])
+
+
+def demand_of(first: int, minutes: Floats) -> Demand:
+    """A function's minutes from the trace's minute `first` on, (minutes, 5), as CloudWatch gives them."""
+    calls = minutes[:, eng.COUNT].sum()
+    seen = minutes[:, eng.PC_SEEN]
+    use = np.where(seen > 0, minutes[:, eng.PC_USE] / np.maximum(seen, 1), np.nan)
+    return Demand(
+        start_s=START_S + first * 60,
+        period_s=60.0,
+        peak_concurrency=tuple(minutes[:, eng.PEAK].astype(np.int64).tolist()),
+        invocations=tuple(minutes[:, eng.COUNT].astype(np.int64).tolist()),
+        duration_s=float(minutes[:, eng.RUN].sum() / calls) if calls else 0.0,
+        provisioned_use=tuple(use.tolist()) if seen.any() else (),
+    )

@@ -177,6 +177,11 @@ def play(
         due = store.due(START_S + now)
         if due:
             cycle = look_at([configured[i] for i in due], ports, contender.policy, START_S + now, terms)
+            if failed := cycle.failed:
+                target, why = next(iter(failed.items()))
+                raise RuntimeError(
+                    f"nothing fails here but policies: {contender.name}, {target}: {why.reason}"
+                )
             runs += 1
             running_s += assumptions.warmer_run_ms / 1000 + world.sending_s + world.helping_s
             if keep:

@@ -163,6 +163,17 @@ def _sum_up(found, of):
 
 
 @_jit
+def copy_minutes(rows, numbers, firsts, counts, into):
+    """Of functions `numbers` the minutes `firsts` and on, `counts` of them, one after another."""
+    at = 0
+    for k in range(numbers.shape[0]):
+        row = rows[numbers[k]]
+        minutes = numba.carray(_floats(row[A_MINUTES]), (row[N_MINUTES], eng.MINUTE_COLUMNS))
+        into[at : at + counts[k]] = minutes[firsts[k] : firsts[k] + counts[k]]
+        at += counts[k]
+
+
+@_jit
 def announced(scalars, rows, told, late_s, now):
     """Of which functions a cold start came to be known, `late_s` after it began, that `told` does not count yet."""
     numbers = np.zeros(told.shape[0], np.int64)

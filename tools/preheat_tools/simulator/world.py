@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from preheat_tools.simulator import engine as eng
-from preheat_tools.simulator import together
+from preheat_tools.simulator.answers import ReadCapacity, ReadMinutes, SimulatedReports
 from preheat_tools.simulator.assumptions import Assumptions
-from preheat_tools.simulator.fleet import Fleet, Floats, Found, Ints
+from preheat_tools.simulator.fleet import Fleet, Ints
 from preheat_tools.simulator.function import START_S, Function
 from preheat_tools.simulator.traces import Duration, Trace
-from warmer.policy.replies import Tallied, Tally
-from warmer.policy.values import Capacity, Demand, Failed, Round, RoundReport, Sighting, Target
+from warmer.policy.values import Capacity, Demand, Failed, Round, RoundReport, Target
 
 
 class World:
@@ -54,9 +54,6 @@ class World:
         self.now, self.sending_s, self.helping_s = now, 0.0, 0.0
         self.play(now)
 
-    def function(self, target: Target) -> Function:
-        return self.functions[self.number_of[target]]
-
     def numbers(self, targets: Collection[Target]) -> Ints:
         """Which functions those targets are; in one cycle mostly the same are asked of."""
         asked = tuple(targets)
@@ -85,12 +82,14 @@ class SimulatedDemand:
     world: World
 
     def read(self, since_s: Mapping[Target, float], now_s: float) -> Mapping[Target, Demand | Failed]:
-        until = now_s - START_S - self.world.assumptions.metric_delay_s
-        self.world.metric_reads += len(since_s)
-        return {
-            target: self.world.function(target).demand(since - START_S, until)
-            for target, since in since_s.items()
-        }
+        world = self.world
+        world.metric_reads += len(since_s)
+        since = np.fromiter(since_s.values(), np.float64, len(since_s)) - START_S
+        until = now_s - START_S - world.assumptions.metric_delay_s
+        firsts = np.maximum(0, np.floor(since / 60)).astype(np.int64)
+        counts = np.maximum(0, max(0, math.floor(until / 60)) - firsts)
+        minutes = world.fleet.minutes(world.numbers(since_s), firsts, counts)
+        return ReadMinutes(tuple(since_s), firsts, counts, minutes)
 
 
 @dataclass(slots=True)
@@ -118,19 +117,15 @@ class SimulatedProvisioner:
     world: World
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Capacity | Failed]:
-        return {target: _capacity(self.world.function(target)) for target in targets}
+        mine = self.world.fleet.scalars[self.world.numbers(targets)]
+        asked, there = mine[:, eng.PC_ASKED].astype(np.int64), mine[:, eng.PC_SIZE].astype(np.int64)
+        return ReadCapacity(tuple(targets), asked, there)
 
     def request(self, target: Target, environments: int) -> Capacity | Failed:
         a = self.world.assumptions
-        function = self.world.function(target)
+        function = self.world.functions[self.world.number_of[target]]
         function.provision(environments, self.world.now, a.provision_s, a.provision_step_s)
-        return _capacity(function)
-
-
-def _capacity(function: Function) -> Capacity:
-    size, asked = int(function.scalars[eng.PC_SIZE]), int(function.scalars[eng.PC_ASKED])
-    status = "NONE" if not asked else "READY" if size == asked else "IN_PROGRESS"
-    return Capacity(requested=asked, allocated=size, available=size, status=status)
+        return self.read((target,))[target]
 
 
 @dataclass(slots=True)
@@ -158,63 +153,3 @@ class SimulatedPinger:
             np.array([round_.hold_s for round_ in rounds]), world.random.exponential(a.jitter_ms / 1000, counts.sum()),
         )  # fmt: skip
         return SimulatedReports(targets, found, a.init_ms / 1000, START_S + begins_s)
-
-
-class SimulatedReports(Tallied):
-    """What rounds found. The policy reads columns; a report is put together where somebody asks for it."""
-
-    def __init__(self, targets: tuple[Target, ...], found: Found, init_s: float, departed_s: Floats) -> None:
-        self._targets, self._found, self._init_s, self._departed_s = targets, found, init_s, departed_s
-        self._rows: Mapping[Target, int] | None = None
-
-    def __len__(self) -> int:
-        return len(self._targets)
-
-    def __iter__(self) -> Iterator[Target]:
-        return iter(self._targets)
-
-    def __getitem__(self, target: Target) -> RoundReport:
-        if self._rows is None:
-            self._rows = {one: row for row, one in enumerate(self._targets)}
-        row = self._rows[target]
-        summary = self._found.summaries[row].tolist()
-        mine = self._found.found[self._found.edges[row] : self._found.edges[row + 1]]
-        return RoundReport(
-            sightings=_sightings(mine, self._init_s),
-            sent=len(mine),
-            throttled=int(summary[together.R_THROTTLED]),
-            spread_s=summary[together.R_SPREAD],
-            held_s=summary[together.R_HELD],
-            departed_s=float(self._departed_s[row]),
-        )
-
-    def tally(self) -> Tally:
-        column = self._found.summaries.T
-        init_s = column[together.R_MADE] * self._init_s
-        return Tally(
-            targets=self._targets,
-            found=column[together.R_DISTINCT],
-            own=column[together.R_OWN],
-            used=column[together.R_USED],
-            served=column[together.R_SERVED],
-            made=column[together.R_MADE],
-            init_s=init_s,
-            billed_init_s=init_s,
-            sent=np.diff(self._found.edges).astype(np.float64),
-            spread_s=column[together.R_SPREAD],
-            held_s=column[together.R_HELD],
-            departed_s=self._departed_s,
-            of_models=(),
-        )
-
-
-def _sightings(found: Floats, init_s: float) -> tuple[Sighting, ...]:
-    """The environments that a round's pings met, each as the first ping found it."""
-    return tuple(
-        Sighting(
-            environment=str(int(identity)), cold=cold > 0, provisioned=pc > 0, age_s=age, idle_s=idle,
-            requests=int(served), init_s=init_s,
-        )
-        for identity, cold, pc, age, idle, served, _, _, first in found.tolist()
-        if first
-    )  # fmt: skip

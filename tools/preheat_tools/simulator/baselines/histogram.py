@@ -14,9 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from preheat_tools.simulator import engine as eng
+from preheat_tools.simulator.answers import ReadMinutes, minutes_read
 from preheat_tools.simulator.baselines.fixed import EVERY_S, next_slot, plans
+from preheat_tools.simulator.function import START_S
 from warmer.policy.plans import Batch, Floats, Ints, Looks, Plans
-from warmer.policy.values import Demand, Facts, RoundReport, Terms
+from warmer.policy.values import Facts, Terms
 
 RANGE = 240
 HEAD, TAIL = 0.05, 0.99
@@ -66,11 +69,14 @@ class Histogram:
 
     def absorb(self, batch: Batch[Idle], facts: Facts) -> Idle:
         table = batch.history.table.copy()
-        for row, target in zip(table, batch.targets, strict=True):
-            if isinstance(demand := facts.demand.get(target), Demand):
-                _absorb(row, demand)
-            if isinstance(facts.reports.get(target), RoundReport):
-                row[_ROUND], row[_PINGED] = facts.at_s, facts.rounds[target].environments
+        if read := minutes_read(facts):
+            rows = batch.rows(read.targets)
+            some = table[rows]
+            _absorb(some, read)
+            table[rows] = some
+        rows = batch.rows(facts.reports)
+        table[rows, _ROUND] = facts.at_s
+        table[rows, _PINGED] = [facts.rounds[target].environments for target in facts.reports]
         return Idle(table)
 
     def plan(self, batch: Batch[Idle], terms: Terms) -> Plans:
@@ -90,21 +96,24 @@ class Histogram:
         return plans(batch, pings, np.full(len(table), -1), next_slot(batch.now_s, EVERY_S), hold_s=HOLD_S)
 
 
-def _absorb(row: Floats, demand: Demand) -> None:
+def _absorb(table: Floats, read: ReadMinutes) -> None:
     """In the minute of its own round, what it pinged is not traffic."""
-    own_minute = np.floor(row[_ROUND] / 60.0)
-    for i, (peak, calls) in enumerate(zip(demand.peak_concurrency, demand.invocations, strict=True)):
-        at_s = demand.start_s + i * demand.period_s
-        if at_s < row[_UNTIL]:
-            continue
-        row[_UNTIL] = at_s + demand.period_s
-        own = row[_PINGED] if own_minute == np.floor(at_s / 60.0) else 0
-        row[_PEAKS:-1] = row[_PEAKS + 1 :]
-        row[-1] = max(0, peak - own)
-        if calls > own:
-            if row[_IDLE] > 0:
-                row[min(RANGE, int(row[_IDLE]))] += 1
-            row[-1] = max(row[-1], 1)
-            row[_IDLE] = 0
-        elif row[_IDLE] >= 0:
-            row[_IDLE] += 1
+    own_minute = np.floor(table[:, _ROUND] / 60.0)
+    peaks, counts = np.zeros((len(table), max(read.counts, default=0))), np.zeros(len(table), np.int64)
+    for number in range(peaks.shape[1]):
+        at_s = START_S + 60.0 * (read.firsts + number)
+        fresh = np.flatnonzero((number < read.counts) & (at_s >= table[:, _UNTIL]))
+        some, minute, at_s = table[fresh], read.minute(number)[fresh], at_s[fresh]
+        some[:, _UNTIL] = at_s + 60.0
+        own = np.where(own_minute[fresh] == np.floor(at_s / 60.0), some[:, _PINGED], 0.0)
+        peak, idle = np.maximum(0, minute[:, eng.PEAK] - own), some[:, _IDLE].copy()
+        called = minute[:, eng.COUNT] > own
+        again = np.flatnonzero(called & (idle > 0))
+        some[again, np.minimum(RANGE, idle[again]).astype(np.int64)] += 1
+        some[:, _IDLE] = np.where(called, 0.0, np.where(idle >= 0, idle + 1, idle))
+        peaks[fresh, counts[fresh]] = np.where(called, np.maximum(peak, 1), peak)
+        counts[fresh] += 1
+        table[fresh] = some
+    for count in np.unique(counts[counts > 0]).tolist():
+        rows = np.flatnonzero(counts == count)
+        table[rows, _PEAKS:] = np.concatenate((table[rows, _PEAKS:], peaks[rows, :count]), axis=1)[:, -RANGE:]

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from preheat_tools.simulator import engine as eng
+from preheat_tools.simulator.answers import ReadCapacity, minutes_read
 from preheat_tools.simulator.baselines.fixed import plans
 from warmer.policy.plans import Batch, Floats, Ints, Looks, Plans
-from warmer.policy.values import Capacity, Demand, Facts, Terms
+from warmer.policy.values import Capacity, Facts, Terms
 
 TARGET = 0.7
 SLACK = 0.9
@@ -64,15 +66,17 @@ class TargetTracking:
     def absorb(self, batch: Batch[Alarms], facts: Facts) -> Alarms:
         use, asked = batch.history.use.copy(), batch.history.asked.copy()
         settled = batch.history.settled.copy()
-        for i, target in enumerate(batch.targets):
-            if isinstance(demand := facts.demand.get(target), Demand):
-                use[i, :-1] = use[i, 1:]
-                use[i, -1] = demand.provisioned_use[-1] if demand.provisioned_use else np.nan
-            if isinstance(capacity := facts.capacity.get(target), Capacity):
-                settled[i] = capacity.status == "READY"
-            if isinstance(granted := facts.provisioned.get(target), Capacity):
-                asked[i] = granted.requested
-                use[i] = np.nan  # alarms start anew after a change: one step at a time
+        if read := minutes_read(facts):
+            rows, last = batch.rows(read.targets), read.minute(-1)
+            seen = last[:, eng.PC_SEEN]
+            use[rows, :-1] = use[rows, 1:]
+            use[rows, -1] = np.where(seen > 0, last[:, eng.PC_USE] / np.maximum(seen, 1), np.nan)
+        if isinstance(facts.capacity, ReadCapacity):
+            settled[batch.rows(facts.capacity.targets)] = facts.capacity.ready
+        granted = {t: answer for t, answer in facts.provisioned.items() if isinstance(answer, Capacity)}
+        for row, capacity in zip(batch.rows(granted).tolist(), granted.values(), strict=True):
+            asked[row] = capacity.requested
+            use[row] = np.nan  # alarms start anew after a change: one step at a time
         return Alarms(use, asked, settled)
 
     def plan(self, batch: Batch[Alarms], terms: Terms) -> Plans:
