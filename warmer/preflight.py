@@ -40,9 +40,9 @@ _VERSION = re.compile(r"(?:.*:)?([A-Za-z0-9_-]+):(\d+)")
 
 
 class Asker(Protocol):
-    """Asks the environments of a target what they are."""
+    """Asks the environments of a target what they are, until an instant of its clock at the latest."""
 
-    def ask(self, wanted: Round) -> Asked: ...
+    def ask(self, wanted: Round, until_s: float) -> Asked: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,7 @@ class Preflight:
         """The verdict on `new`, warmed in steps of 1, 2, 4…, so that a version that cannot start is paid for once.
 
         Times are compared at the last step, and in turn where `new` is slower by those. `old` is the alias (or
-        version) that serves now; None for a first deployment. Over at `until_s` at the latest, as far as the asker's
-        own timeouts let it.
+        version) that serves now; None for a first deployment. Over at `until_s` at the latest.
         """
         few = min(self.limits.environments, ASKED_OF_OLD)
         before = self._reach(old, few, {}, until_s) if old else Asked((), ())
@@ -92,7 +91,8 @@ class Preflight:
         known, in_vain = 0, -1
         while True:
             missed = environments - len(found) if found else 0
-            asked = self._ask(target, environments + max(missed, 0), levels, HOLD_S * 2 ** max(in_vain, 0))
+            hold_s = HOLD_S * 2 ** max(in_vain, 0)
+            asked = self._ask(target, environments + max(missed, 0), levels, until_s, hold_s)
             found |= {reply.environment: reply for reply in asked.replies}
             seen = tuple(found.values())
             complete = not incomplete(seen, environments) and not asked.unreached
@@ -116,8 +116,8 @@ class Preflight:
         for turn in range(1, 1 + TURNS):
             if self.clock() >= until_s:
                 break
-            of_old = self._ask(old, few, {})
-            of_new = self._ask(new, most + turn, levels)
+            of_old = self._ask(old, few, {}, until_s)
+            of_new = self._ask(new, most + turn, levels, until_s)
             if of_old.problems:
                 break
             if not of_old.replies:
@@ -130,7 +130,12 @@ class Preflight:
         return verdict
 
     def _ask(
-        self, target: Target, environments: int, levels: Mapping[str, str], hold_s: float = HOLD_S
+        self,
+        target: Target,
+        environments: int,
+        levels: Mapping[str, str],
+        until_s: float,
+        hold_s: float = HOLD_S,
     ) -> Asked:
         """What so many environments say once every model of theirs is verified; `levels` names those that must be."""
         wanted = Round(
@@ -140,7 +145,7 @@ class Preflight:
             levels=levels,
             every=True,
         )
-        return self.asker.ask(wanted)
+        return self.asker.ask(wanted, until_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

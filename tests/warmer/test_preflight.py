@@ -193,7 +193,7 @@ class Scripted:
     problems: dict[Target, tuple[str, ...]] = field(default_factory=dict)
     asked: list[Round] = field(default_factory=list)
 
-    def ask(self, wanted: Round) -> Asked:
+    def ask(self, wanted: Round, until_s: float) -> Asked:
         self.asked.append(wanted)
         known = self.replies.get(wanted.target, [])[: wanted.environments]
         return Asked(tuple(known), self.problems.get(wanted.target, ()))
@@ -223,8 +223,8 @@ class Crowded(Scripted):
 
     late: int = 0
 
-    def ask(self, wanted: Round) -> Asked:
-        found = super().ask(wanted)
+    def ask(self, wanted: Round, until_s: float) -> Asked:
+        found = super().ask(wanted, until_s)
         if wanted.target != NEW or wanted.environments < 3 or self.late <= 0:
             return found
         self.late -= 1
@@ -245,8 +245,8 @@ class Refusing(Scripted):
     refusals: int = 0
     of: Target = NEW
 
-    def ask(self, wanted: Round) -> Asked:
-        found = super().ask(wanted)
+    def ask(self, wanted: Round, until_s: float) -> Asked:
+        found = super().ask(wanted, until_s)
         if wanted.target != self.of or self.refusals <= 0:
             return found
         self.refusals -= 1
@@ -255,8 +255,8 @@ class Refusing(Scripted):
 
 def test_a_step_goes_on_as_long_as_each_round_finds_something_new() -> None:
     class Slowly(Scripted):
-        def ask(self, wanted: Round) -> Asked:
-            found = super().ask(wanted)
+        def ask(self, wanted: Round, until_s: float) -> Asked:
+            found = super().ask(wanted, until_s)
             count = sum(one.target == NEW for one in self.asked) if wanted.target == NEW else 1
             return Asked(found.replies[:count], ())
 
@@ -281,10 +281,10 @@ def test_a_model_that_missed_its_turn_gets_another() -> None:
     replies = {NEW: [reply("1", **waiting)], OLD: [reply("0")]}
 
     class Slow(Scripted):
-        def ask(self, wanted: Round) -> Asked:
+        def ask(self, wanted: Round, until_s: float) -> Asked:
             if sum(one.target == NEW for one in self.asked) == 2:
                 self.replies[NEW] = [reply("1")]
-            return super().ask(wanted)
+            return super().ask(wanted, until_s)
 
     assert preflight(Slow(replies), environments=1).judge(NEW, OLD, until_s=60).passed
 
@@ -331,12 +331,12 @@ class Timed(Scripted):
     steady_ms: dict[Target, list[float]] = field(default_factory=dict)
     """Of each round; the last stays."""
 
-    def ask(self, wanted: Round) -> Asked:
+    def ask(self, wanted: Round, until_s: float) -> Asked:
         times = self.steady_ms[wanted.target]
         now_ms = times.pop(0) if len(times) > 1 else times[0]
         told = [replace(one, models={"a": model(steady_ms=now_ms), "b": model()}) for one in GOOD]
         self.replies[wanted.target] = [*told, *(replace(told[0], environment=f"m{n}") for n in range(3))]
-        return super().ask(wanted)
+        return super().ask(wanted, until_s)
 
 
 def test_a_version_that_started_on_a_busy_machine_is_compared_in_turn() -> None:
@@ -359,12 +359,12 @@ class Silent(Timed):
 
     problems_then: tuple[str, ...] = ()
 
-    def ask(self, wanted: Round) -> Asked:
+    def ask(self, wanted: Round, until_s: float) -> Asked:
         if wanted.target == OLD and any(one.target == OLD for one in self.asked):
             return Asked(
                 (), self.problems_then, () if self.problems_then else ("1 pings were refused (429)",)
             )
-        return super().ask(wanted)
+        return super().ask(wanted, until_s)
 
 
 @pytest.mark.parametrize(
@@ -385,8 +385,8 @@ def test_where_they_cannot_be_timed_in_turn_the_first_times_stand(
 
 def test_a_model_that_fails_when_asked_in_turn_is_a_doubt() -> None:
     class Breaking(Timed):
-        def ask(self, wanted: Round) -> Asked:
-            asked = super().ask(wanted)
+        def ask(self, wanted: Round, until_s: float) -> Asked:
+            asked = super().ask(wanted, until_s)
             if wanted.target == OLD or wanted.environments < 3:
                 return asked
             broken = replace(asked.replies[0], models={"a": model(problem="wrong"), "b": model()})
@@ -428,7 +428,9 @@ def test_over_real_connections(misbehave: Response | None, says: str) -> None:
     with serving(far) as url:
         endpoint = LambdaEndpoint(url, "eu-west-1", Credentials("x", "y"))
         pinger = LambdaPinger(endpoint, SendingLimits(timeouts=Timeouts(connect_s=2, answer_s=0.3)))
-        verdict = Preflight(pinger, Limits(environments=2), lambda: 0.0).judge(NEW, None, until_s=60)
+        verdict = Preflight(pinger, Limits(environments=2), time.time).judge(
+            NEW, None, until_s=time.time() + 60
+        )
     assert not verdict.passed and says in verdict.report()
 
 
@@ -451,13 +453,21 @@ def test_what_an_environment_did_is_told_from_what_kept_a_ping_from_one(
     far = StandIn(misbehave=lambda function, event: misbehave)
     with serving(far) as url:
         pinger = LambdaPinger(LambdaEndpoint(url, "eu-west-1", Credentials("x", "y")))
-        asked = pinger.ask(Round(target=NEW, environments=1, hold_s=0.0))
+        asked = pinger.ask(Round(target=NEW, environments=1, hold_s=0.0), time.time() + 30)
     assert (len(asked.problems), len(asked.unreached)) == (problems, unreached)
+
+
+def test_a_round_is_given_up_when_the_hooks_time_is_over() -> None:
+    """Else Lambda would end the hook before it has told CodeDeploy anything."""
+    with serving(StandIn(init_s=600.0)) as url:
+        pinger = LambdaPinger(LambdaEndpoint(url, "eu-west-1", Credentials("x", "y")))
+        verdict = Preflight(pinger, TWO, time.time).judge(NEW, None, until_s=time.time() + 0.5)
+    assert verdict.doubts[0] == "an environment did not answer: the time to ask in was over"
 
 
 def test_no_connection_is_no_fault_of_an_environment() -> None:
     endpoint = LambdaEndpoint("http://127.0.0.1:9", "eu-west-1", Credentials("x", "y"))
-    asked = LambdaPinger(endpoint).ask(Round(target=NEW, environments=1, hold_s=0.0))
+    asked = LambdaPinger(endpoint).ask(Round(target=NEW, environments=1, hold_s=0.0), time.time() + 30)
     assert asked.problems == () and "no connection" in asked.unreached[0]
 
 

@@ -34,7 +34,7 @@ class LocalPacks:
     """How long an environment may take, its start included."""
     workers: dict[Target, list[subprocess.Popen[str]]] = field(default_factory=dict)
 
-    def ask(self, wanted: Round) -> Asked:
+    def ask(self, wanted: Round, until_s: float) -> Asked:
         """One ping to each of so many processes of the folder `wanted.target.function`, all at one time."""
         workers = self.workers.setdefault(wanted.target, [])
         while len(workers) < wanted.environments:
@@ -44,7 +44,7 @@ class LocalPacks:
         asked = workers[: wanted.environments]
         for one in asked:
             _send(one, line)
-        until_s = time.monotonic() + self.answer_s
+        until_s = min(until_s, time.monotonic() + self.answer_s)
         answers = [_reply(one, until_s) for one in asked]
         replies = tuple(one for one in answers if isinstance(one, Reply))
         return Asked(replies, tuple(one for one in answers if isinstance(one, str)))

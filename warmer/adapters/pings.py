@@ -66,11 +66,21 @@ class LambdaPinger:
         """All rounds side by side; returns when every ping was answered or given up."""
         return asyncio.run(self._send_all(rounds))
 
-    def ask(self, wanted: Round) -> Asked:
-        """One round, and all that its environments said: for who must know more of them than how many there are."""
-        tally = Tally()
-        asyncio.run(self._fill(wanted, Slots(self._limits.connections), tally))
-        return Asked(tuple(tally.replies.values()), tally.problems(), tally.unreached())
+    def ask(self, wanted: Round, until_s: float) -> Asked:
+        """One round, and all that its environments said: for who must know more of them than how many there are.
+
+        Given up at `until_s`, with what was said before the pings that are under way then.
+        """
+        tally, over = Tally(), ()
+        try:
+            asyncio.run(self._within(until_s, wanted, tally))
+        except TimeoutError:
+            over = ("the time to ask in was over",)
+        return Asked(tuple(tally.replies.values()), (*tally.problems(), *over), tally.unreached())
+
+    async def _within(self, until_s: float, wanted: Round, tally: Tally) -> None:
+        async with asyncio.timeout(until_s - self._clock()):
+            await self._fill(wanted, Slots(self._limits.connections), tally)
 
     async def _send_all(self, rounds: Sequence[Round]) -> dict[Target, RoundReport | Failed]:
         free = Slots(self._limits.connections)
