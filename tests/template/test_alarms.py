@@ -13,7 +13,7 @@ from preheat.record import cold_start_line, quarantine_line
 from preheat_tools.metric_math import evaluate
 
 from tests.runtime.test_record import START
-from tests.template.test_template import BRANCHES, of_type, pings
+from tests.template.test_template import BRANCHES, of_type, warms
 from tests.template.translated import TEMPLATE, Template, translated
 from warmer.adapters.targets import Found
 from warmer.app import summarise
@@ -91,7 +91,8 @@ def test_every_alarm_watches_what_its_page_says(parameters: dict[str, str]) -> N
     assert found == {
         name: said
         for name, said in WATCHED.items()
-        if name not in OF_THE_WARMER or pings(parameters) or parameters.get("WarmTargets") == "tagged"
+        if (warms(parameters) or name not in OF_THE_WARMER)
+        and (parameters.get("Metrics") != "off" or said[0] != "Preheat")
     }
 
 

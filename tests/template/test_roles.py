@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.template.test_template import BRANCHES, SCALABLE, TAGGED, grants, listed, of_type, pings
+from tests.template.test_template import BRANCHES, SCALABLE, TAGGED, answers_bursts, grants, listed, of_type
 from tests.template.translated import Template, translated
 
 ACCOUNT_WIDE = {
@@ -72,7 +72,7 @@ def test_every_role_is_taken_by_one_service_that_is_listed_here(
 ) -> None:
     roles = of_type(branch[1], "AWS::IAM::Role")
     expected = TAKEN_BY.keys() - (set() if "TorchImageUri" in branch[0] else {"RecommendTorchRole"})
-    assert roles.keys() == expected - (set() if pings(branch[0]) else {"BurstRole"})
+    assert roles.keys() == expected - (set() if answers_bursts(branch[0]) else {"BurstRole"})
     for name, role in roles.items():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert (statement["Effect"], listed(statement["Action"])) == ("Allow", ["sts:AssumeRole"])

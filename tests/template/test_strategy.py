@@ -7,9 +7,10 @@ import json
 import pytest
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
+from cfnlint.decode import cfn_yaml
 
 from tests.template.test_template import BRANCHES, of_type
-from tests.template.translated import refusals, translated
+from tests.template.translated import TEMPLATE, holding, refusals, translated
 
 TORCH = {"TorchImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/torch:1"}
 PROVISIONED = {"Strategy": "Provisioned", "ProvisionedEnvironments": "3"}
@@ -99,6 +100,14 @@ def test_production_is_hot_and_development_cold(parameters: dict[str, str], mode
     for function in ("Recommend", "RecommendTorch"):
         variables = translated(**parameters, **TORCH)["Resources"][function]["Properties"]["Environment"]
         assert variables["Variables"]["PREHEAT_MODE"] == mode
+
+
+def test_the_branches_are_all_there_are() -> None:
+    """Every condition of the template holds in one of them and does not in another."""
+    conditions = cfn_yaml.load(str(TEMPLATE))["Conditions"]
+    held = [holding(**branch.values[0]) for branch in BRANCHES]
+    assert {name for name in conditions if all(name in names for names in held)} == set()
+    assert conditions.keys() == set().union(*held)
 
 
 @pytest.mark.parametrize("parameters", BRANCHES)

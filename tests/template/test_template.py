@@ -29,6 +29,16 @@ BRANCHES = [
         },
         id="linear-and-told",
     ),
+    pytest.param({"Architecture": "arm64", "Strategy": "SnapStart"}, id="snapshots-on-arm64"),
+    pytest.param(
+        {"Architecture": "arm64", "Strategy": "Provisioned", "ProvisionedEnvironments": "1"},
+        id="provisioned-on-arm64",
+    ),
+    pytest.param({"Architecture": "arm64", "Strategy": "Off", "WarmTargets": "tagged"}, id="pings-elsewhere"),
+    pytest.param({"Packs": "s3://models/big", "PackObjects": "models/*"}, id="packs-outside"),
+    pytest.param({"WarmerState": "DISABLED"}, id="stopped"),
+    pytest.param({"Bursts": "false", "Metrics": "lean"}, id="lean-and-no-bursts"),
+    pytest.param({"Metrics": "off"}, id="no-metrics"),
 ]
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:preheat-recommend"
 TORCH_FUNCTION = f"{FUNCTION}-torch"
@@ -59,6 +69,8 @@ GROUP = (
 """By the names that CloudFormation makes in this stack."""
 ALARMS = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"
 """What DescribeAlarms takes as its resource."""
+PACKS = "arn:aws:s3:::models/*"
+"""What the parameter PackObjects of its branch names."""
 SCALABLE = "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*"
 
 BY_PATTERN = {
@@ -69,6 +81,7 @@ BY_PATTERN = {
     },
     GROUP: {"codedeploy:PutLifecycleEventHookExecutionStatus"},
     ALARMS: {"cloudwatch:DescribeAlarms"},
+    PACKS: {"s3:GetObject"},
 }
 
 
@@ -80,6 +93,16 @@ def branch(request: pytest.FixtureRequest) -> tuple[dict[str, str], Template]:
 def pings(parameters: dict[str, str]) -> bool:
     """Whether the warmer is what keeps this stack's functions ready."""
     return parameters.get("Strategy", "Ping") == "Ping"
+
+
+def warms(parameters: dict[str, str]) -> bool:
+    """Whether the warmer runs at all."""
+    needed = pings(parameters) or parameters.get("WarmTargets") == "tagged"
+    return needed and parameters.get("WarmerState") != "DISABLED"
+
+
+def answers_bursts(parameters: dict[str, str]) -> bool:
+    return pings(parameters) and warms(parameters) and parameters.get("Bursts") != "false"
 
 
 def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
@@ -143,7 +166,7 @@ def test_a_resource_that_is_not_named_is_bounded_by_a_condition(
                 assert condition == {"Null": {"aws:ResourceTag/preheat": "false"}}
             elif resource == SCALABLE:
                 assert condition["StringEquals"]["application-autoscaling:service-namespace"] == "lambda"
-            elif resource in {VERSIONS, GROUP, ALARMS}:
+            elif resource in BY_PATTERN:
                 assert action in BY_PATTERN[resource]
             elif isinstance(resource, str) and "*" in resource:
                 assert action in WITHOUT_RESOURCE | {FINDS_TAGGED}
@@ -156,12 +179,13 @@ def test_the_inference_functions_may_write_their_own_log_and_nothing_else(
         if name in branch[1]["Resources"]:
             granted = {(a, r) for a, r, _ in grants(branch[1], f"{name}Role")}
             logs = ("Att", f"{name}Logs.Arn")
-            assert granted == {("logs:CreateLogStream", logs), ("logs:PutLogEvents", logs)}
+            packs = {("s3:GetObject", PACKS)} if name == "Recommend" and "PackObjects" in branch[0] else set()
+            assert granted == {("logs:CreateLogStream", logs), ("logs:PutLogEvents", logs)} | packs
 
 
 def test_bursts_are_answered_with_pings_and_one_kind_of_item(branch: tuple[dict[str, str], Template]) -> None:
     parameters, template = branch
-    if not pings(parameters):
+    if not answers_bursts(parameters):
         assert "BurstRole" not in template["Resources"]
         return
     tagged = parameters.get("WarmTargets") == "tagged"
@@ -226,7 +250,7 @@ def test_only_recommends_log_may_announce_and_only_what_customers_waited_for() -
 def test_the_warmer_is_told_whose_cold_starts_are_announced(branch: tuple[dict[str, str], Template]) -> None:
     variables = branch[1]["Resources"]["Warmer"]["Properties"]["Environment"]["Variables"]
     subscriptions = of_type(branch[1], "AWS::Logs::SubscriptionFilter").values()
-    expected = [{"Ref": "RecommendLogs"}] if pings(branch[0]) else []
+    expected = [{"Ref": "RecommendLogs"}] if answers_bursts(branch[0]) else []
     assert [one["LogGroupName"] for one in subscriptions] == expected
     assert variables["WARMER_ANNOUNCES"] == ("preheat-recommend:live" if expected else "")
 

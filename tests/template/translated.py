@@ -60,6 +60,14 @@ def refusals(**parameters: str) -> list[str]:
     return Filled(template, defaults | PSEUDO | parameters).refusals()
 
 
+def holding(**parameters: str) -> set[str]:
+    """The template's conditions that these parameters fulfil."""
+    template = json.loads(json.dumps(cfn_yaml.load(str(TEMPLATE))))
+    defaults = {name: str(p["Default"]) for name, p in template["Parameters"].items()}
+    filled = Filled(template, defaults | PSEUDO | parameters)
+    return {name for name in template["Conditions"] if filled.holds(name)}
+
+
 class Filled:
     """A CloudFormation template with its parameters and conditions put in, as a stack would see it."""
 
@@ -67,26 +75,26 @@ class Filled:
         self._raw, self._values = json.loads(json.dumps(template)), values
 
     def template(self) -> Template:
-        kept = {n: r for n, r in self._raw["Resources"].items() if self._holds(r.pop("Condition", None))}
-        outputs = {n: o for n, o in self._raw["Outputs"].items() if self._holds(o.get("Condition"))}
+        kept = {n: r for n, r in self._raw["Resources"].items() if self.holds(r.pop("Condition", None))}
+        outputs = {n: o for n, o in self._raw["Outputs"].items() if self.holds(o.get("Condition"))}
         return {"Resources": self._fill(kept), "Outputs": self._fill(outputs)}
 
     def refusals(self) -> list[str]:
-        rules = [rule for rule in self._raw["Rules"].values() if self._holds(rule["RuleCondition"])]
+        rules = [rule for rule in self._raw["Rules"].values() if self.holds(rule["RuleCondition"])]
         asserted = [one for rule in rules for one in rule["Assertions"]]
-        return [one["AssertDescription"] for one in asserted if not self._holds(one["Assert"])]
+        return [one["AssertDescription"] for one in asserted if not self.holds(one["Assert"])]
 
-    def _holds(self, condition: Any) -> bool:
+    def holds(self, condition: Any) -> bool:
         if condition is None:
             return True
         if isinstance(condition, str):
-            return self._holds(self._raw["Conditions"][condition])
+            return self.holds(self._raw["Conditions"][condition])
         ((name, of),) = condition.items()
         if name == "Fn::Equals":
             return bool(self._fill(of[0]) == self._fill(of[1]))
         if name == "Condition":
-            return self._holds(of)
-        parts = [self._holds(part) for part in of]
+            return self.holds(of)
+        parts = [self.holds(part) for part in of]
         return {"Fn::Not": not parts[0], "Fn::And": all(parts), "Fn::Or": any(parts)}[name]
 
     def _fill(self, value: Any) -> Any:
@@ -96,7 +104,7 @@ class Filled:
             return value
         if "Fn::If" in value:
             condition, yes, no = value["Fn::If"]
-            return self._fill(yes if self._holds(condition) else no)
+            return self._fill(yes if self.holds(condition) else no)
         if "Fn::FindInMap" in value:
             return self._mapped(*map(self._fill, value["Fn::FindInMap"]))
         return self._referred(value)
