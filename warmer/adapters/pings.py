@@ -71,7 +71,7 @@ class LambdaPinger:
 
         Given up at `until_s`, with what was said before the pings that are under way then.
         """
-        tally, over = Tally(), ()
+        tally, over = Tally(), tuple[str, ...]()
         try:
             asyncio.run(self._within(until_s, wanted, tally))
         except TimeoutError:
