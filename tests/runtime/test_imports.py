@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from .packs import write_pack
 
 HEAVY = {
     "aws_lambda_powertools",
@@ -57,3 +60,32 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="'preheat' has no attribute 'Modelhost'"):
         _ = preheat.Modelhost  # type: ignore[attr-defined]
+
+
+def begun(folder: Path, **variables: str) -> bool:
+    """Whether asking for `ModelHost` begins to load the engine."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            "from preheat import ModelHost; import sys; print('preheat.engines.fast' in sys.modules)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": "layers/preheat", "LAMBDA_TASK_ROOT": str(folder)} | variables,
+    )
+    return done.stdout.strip() == "True"
+
+
+def test_on_lambda_the_engine_is_begun_before_the_host_is_imported(tmp_path: Path) -> None:
+    write_pack(tmp_path / "models", "a")
+    write_pack(tmp_path / "torch/models", "a", engine="torch")
+    lambdas = {"AWS_LAMBDA_FUNCTION_NAME": "f"}
+    assert begun(tmp_path, **lambdas)
+    assert not begun(tmp_path)
+    assert not begun(tmp_path, **lambdas, PREHEAT_MODE="cold")
+    assert not begun(tmp_path, **lambdas, PREHEAT_MODE="lukewarm")
+    assert not begun(tmp_path / "torch", **lambdas)
+    assert not begun(tmp_path / "nowhere", **lambdas)

@@ -7,13 +7,14 @@ from _thread import RLock
 from preheat.choice import eager_set, order
 from preheat.deferred import defer, load_deferred
 from preheat.departures import MOST, Departures
-from preheat.engines import begin_library, open_session
+from preheat.early import begin_engine
+from preheat.engines import open_session
 from preheat.health import failed_required, reports, required_not_hot, unready
 from preheat.life import Life
 from preheat.loading import InitTime, import_all, side_by_side, slowness
 from preheat.memory import Memory, NotReady
 from preheat.model import HostedModel, Quarantined
-from preheat.pack import names_engine, read_packs
+from preheat.pack import read_packs
 from preheat.ping import Level, ModelReport
 from preheat.record import ColdStart, cold_start_line, quarantine_line
 from preheat.served import Served
@@ -98,12 +99,7 @@ class ModelHost(dict[str, Served]):
         surroundings = surroundings or Process()
         defer(deferred)
         settings, root = surroundings.settings, surroundings.settings.folder(folder)
-        if (
-            settings.hot
-            and settings.device == "cpu"
-            and (settings.packs or names_engine(root, "onnxruntime"))
-        ):
-            begin_library()
+        begin_engine(settings, root)
         if addresses := settings.packs:
             from preheat.remote import add_packs
 

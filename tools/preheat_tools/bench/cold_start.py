@@ -202,7 +202,11 @@ def _start(variant: Variant, folder: Path) -> Run:
     imports = "imports" if variant.imports else "none"
     folder = folder.resolve()
     command = [sys.executable, str(_START), variant.name, str(folder), str(folder / "pack"), imports]
-    lambdas = {"AWS_LAMBDA_FUNCTION_NAME": "bench", "LAMBDA_TASK_ROOT": str(folder)}
+    lambdas = {
+        "AWS_LAMBDA_FUNCTION_NAME": "bench",
+        "LAMBDA_TASK_ROOT": str(folder),
+        "PREHEAT_MODELS": str(folder),
+    }
     environment = os.environ | lambdas | dict(variant.environment)
     begun = time.monotonic()
     done = subprocess.run(

@@ -28,7 +28,12 @@ def measure_lambda(folder: Path, runs: int) -> list[dict[str, object]]:
     for _ in range(runs):
         for variant in VARIANTS:
             task = str(folder.resolve())
-            variables = {"BENCH_VARIANT": variant, "BENCH_FOLDER": task, "LAMBDA_TASK_ROOT": task}
+            variables = {
+                "BENCH_VARIANT": variant,
+                "BENCH_FOLDER": task,
+                "LAMBDA_TASK_ROOT": task,
+                "PREHEAT_MODELS": task,
+            }
             with environment("lambda_handler.handler", _HERE, variables) as started:
                 init_ms = started.init_ms
                 found[variant].append((init_ms, started.invoke({})[0]))

@@ -6,6 +6,7 @@ own imports is on its way. Prints JSON: the instants (CLOCK_MONOTONIC, s) of its
 
 from __future__ import annotations
 
+import os
 import sys
 from time import monotonic, perf_counter
 
@@ -95,7 +96,8 @@ def preheat_fast(model_folder: str, pack_folder: str, imports: bool) -> Started:
 
 def preheat_within(model_folder: str, pack_folder: str, imports: bool) -> Started:
     """With the weights in the graph's own file, as a model is usually exported."""
-    return _verified(host_of(f"{model_folder}/within", imports=imports), pack_folder)
+    os.environ["PREHEAT_MODELS"] = f"{model_folder}/within"
+    return _verified(host_of(model_folder, imports=imports), pack_folder)
 
 
 def preheat_eager(model_folder: str, pack_folder: str, _imports: bool) -> Started:
@@ -177,7 +179,6 @@ def main(variant: str, model_folder: str, pack_folder: str, imports: str, steady
         started.ping()
         pinged_ms = _times_ms(started.again, int(steady_answers))
     import json
-    import os
 
     sys.stdout.write(json.dumps({"marks": MARKS, "steady_ms": steady_ms, "pinged_ms": pinged_ms}))
     sys.stdout.flush()
