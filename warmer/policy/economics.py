@@ -93,8 +93,15 @@ def turned_away_usd(hold_s: Floats, pings: Floats, rate_s: Floats, money: Econom
 def busy_servers(load: Floats) -> Ints:
     """How many of the servers that are tried in order are busy past break-even under that load (erlangs).
 
-    Server j carries A·(B(j-1, A) - B(j, A)), B being Erlang's loss formula.
+    Server j carries A·(B(j-1, A) - B(j, A)), B being Erlang's loss formula; no server carries more than all the load.
     """
+    servers = np.zeros(len(load), np.int64)
+    loaded = load > BREAK_EVEN_USE
+    servers[loaded] = _busy_servers(load[loaded])
+    return servers
+
+
+def _busy_servers(load: Floats) -> Ints:
     blocked = np.ones_like(load)
     servers = np.zeros(len(load), np.int64)
     for j in range(1, MOST_SERVERS + 1):
@@ -102,5 +109,7 @@ def busy_servers(load: Floats) -> Ints:
         use = load * (blocked - now)
         servers = np.where((use > BREAK_EVEN_USE) & (servers == j - 1), j, servers)
         blocked = now
+        if not (servers == j).any():
+            break
     # past the table the load is large against its square root: all but the spread of it is busy
     return np.where(load > MOST_SERVERS, np.floor(load - np.sqrt(load)), servers).astype(np.int64)

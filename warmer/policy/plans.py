@@ -21,30 +21,26 @@ class Kinds:
     """Targets by what is configured of them: those that share the very objective and facts are of one kind, so that
     what follows from these is worked out once a kind."""
 
-    __slots__ = ("_configured", "_firsts", "_numbers")
+    __slots__ = ("_configured", "_numbers", "_one_of_each")
 
     def __init__(self, configured: Sequence[Configured]) -> None:
         self._configured = configured
-        self._firsts: list[Configured] = []
+        self._one_of_each: list[Configured] = []
         self._numbers: Ints | None = None
 
     def column(self, value: Callable[[Configured], Any], dtype: Any) -> NDArray[Any]:
         """`value` of each target, (targets,)."""
         numbers = self._sorted() if self._numbers is None else self._numbers
-        column: NDArray[Any] = np.array([value(c) for c in self._firsts], dtype)[numbers]
+        column: NDArray[Any] = np.array([value(c) for c in self._one_of_each], dtype)[numbers]
         return column
 
     def _sorted(self) -> Ints:
         """The number of each target's kind; done when it is first asked for, as many policies never ask."""
-        kinds: dict[tuple[int, int], int] = {}
-        numbers = []
-        for c in self._configured:
-            key = id(c.objective), id(c.facts)
-            if key not in kinds:
-                kinds[key] = len(kinds)
-                self._firsts.append(c)
-            numbers.append(kinds[key])
-        self._numbers = np.array(numbers, np.int64)
+        keys = [(id(c.objective), id(c.facts)) for c in self._configured]
+        kinds = dict(zip(keys, self._configured, strict=True))
+        number = {key: number for number, key in enumerate(kinds)}
+        self._one_of_each = list(kinds.values())
+        self._numbers = np.array([number[key] for key in keys], np.int64)
         return self._numbers
 
 

@@ -116,11 +116,12 @@ def learn_by_peaks(record: np.void, minutes: Minutes) -> None:
     """
     own, calls, peaks = minutes.own, minutes.calls, minutes.peaks
     minute = np.floor((record["rounds_s"] - minutes.first_s) / minutes.period_s).astype(np.int64)
-    for later, earlier, used in zip(minute[:-1], minute[1:], record["rounds_used"][:-1], strict=True):
-        between = slice(earlier + 1, later)
-        if used < 2 or earlier < 0 or later >= len(peaks) or later - earlier < 2 or own[between].any():
-            continue
-        if calls[[earlier, later]].max() > calls[between].max():
+    later, earlier, found = minute[:-1], minute[1:], record["rounds_used"][:-1]
+    within = (found >= 2) & (earlier >= 0) & (later < len(peaks)) & (later - earlier >= 2)
+    for number in within.nonzero()[0].tolist():
+        used, ends = found[number], [int(earlier[number]), int(later[number])]
+        between = slice(ends[0] + 1, ends[1])
+        if own[between].any() or calls[ends].max() > calls[between].max():
             continue
         kept = 0.5 ** (float(used) / HALF_LIFE)
         record["used_seen"] = record["used_seen"] * kept + used
