@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -270,6 +270,21 @@ def test_absorb_leaves_what_it_was_given_alone(rounds: list[tuple[int, int, int]
     before = batch.history.rows()
     absorb(batch, round_of(3, 1, 1, len(rounds) + 1))
     assert batch.history.rows() == before
+
+
+@given(rounds=days)
+@settings(max_examples=60, deadline=None)
+def test_what_is_absorbed_into_a_history_is_what_makes_a_new_one_and_leaves_plans_alone(
+    rounds: list[tuple[int, int, int]],
+) -> None:
+    batch, now_s = history_of(rounds, Objective(monthly_budget_usd=5.0))
+    plans = Preheat().plan(replace(batch, now_s=now_s), TERMS)
+    told = {field.name: np.array(getattr(plans, field.name)) for field in fields(plans)}
+    facts = round_of(3, 1, 1, len(rounds) + 1)
+    new = absorb(batch, facts).rows()
+    assert Preheat().absorb(batch, facts).rows() == new
+    for name, value in told.items():
+        np.testing.assert_array_equal(getattr(plans, name), value)
 
 
 @given(days=st.lists(days, min_size=2, max_size=5), alone=st.integers(0, 4))

@@ -123,7 +123,10 @@ class Policy(Protocol[H]):
     def look(self, batch: Batch[H], terms: Terms) -> Looks: ...
 
     def absorb(self, batch: Batch[H], facts: Facts) -> H:
-        """The batch's history with the facts in it; facts at or before its watermark change nothing."""
+        """The batch's history with the facts in it; facts at or before its watermark change nothing.
+
+        The history that a cycle loaded is its own, and may be written over: it is not to be used any more.
+        """
         ...
 
     def plan(self, batch: Batch[H], terms: Terms) -> Plans: ...

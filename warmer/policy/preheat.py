@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warmer.policy.absorb import absorb
+from warmer.policy.absorb import absorb_into
 from warmer.policy.depth import Depth, best_depth
 from warmer.policy.economics import Economics, best_hold_s, busy_servers, jitter_s, ping_usd
 from warmer.policy.forecast import trust
@@ -56,7 +56,7 @@ class Preheat:
         )
 
     def absorb(self, batch: Batch[History], facts: Facts) -> History:
-        return absorb(batch, facts)
+        return absorb_into(batch, facts)
 
     def plan(self, batch: Batch[History], terms: Terms) -> Plans:
         history = batch.history
@@ -94,7 +94,7 @@ class Preheat:
             cost_without_usd=depth.cost_without_usd,
             cold_starts_without=depth.cold_starts_without,
             basis=_bases(history),
-            spent_usd=history["spent_usd"],
+            spent_usd=history["spent_usd"].copy(),  # the history goes on
             levels=wanted_models(history),
         )
 
