@@ -322,13 +322,14 @@ FUNCTIONS = (FunctionFacts(), FunctionFacts(memory_mb=3008, architecture="arm64"
 def test_a_target_is_decided_alike_alone_and_among_others(
     days: list[tuple[list[tuple[int, int, int]], float, Objective, FunctionFacts]], unread: set[int]
 ) -> None:
-    """But for what lifetimes others have seen, which is shared on purpose."""
+    """But for what others have seen of lifetimes and of the forecast, which is shared on purpose."""
     configured = [
         Configured(target=Target(f"f{i}", "live"), objective=objective, facts=facts)
         for i, (_, _, objective, facts) in enumerate(days)
     ]
     history = History.stack([history_of(rounds, Objective())[0].history.rows()[0] for rounds, *_ in days])
-    history.columns["trials"] = history.columns["deaths"] = 0
+    for shared in ("trials", "deaths", "without", "without_expected", "left", "left_expected"):
+        history.columns[shared] = 0
     history.columns["busy"] = [busy for _, busy, *_ in days]
     missing = frozenset(c.target for i, c in enumerate(configured) if i in unread)
     now_s = NOW_S + 300.0 * 60
@@ -342,10 +343,15 @@ def test_a_target_is_decided_alike_alone_and_among_others(
 
 @given(rounds=days)
 @settings(max_examples=60, deadline=None)
-def test_a_round_is_never_expected_to_cost_more_than_it_saves(rounds: list[tuple[int, int, int]]) -> None:
+def test_a_plan_expects_no_more_cold_starts_than_doing_nothing_and_says_what_its_round_costs(
+    rounds: list[tuple[int, int, int]],
+) -> None:
     batch, now_s = history_of(rounds, Objective())
     plans = Preheat().plan(replace(batch, now_s=now_s), TERMS)
-    assert plans.cost_usd[0] <= plans.cost_without_usd[0] + 1e-12
+    assert 0 <= plans.cold_starts[0] <= plans.cold_starts_without[0]
+    cold_usd = plans.cost_without_usd[0] / plans.cold_starts_without[0]
+    round_usd = plans.cost_usd[0] - plans.cold_starts[0] * cold_usd
+    assert (round_usd > 1e-9) == (plans.pings[0] > 0)
 
 
 def test_the_hold_is_the_cheapest_of_all_holds() -> None:

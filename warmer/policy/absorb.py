@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from warmer.policy import models
 from warmer.policy.counting import fold_known, need_of_cold_starts
 from warmer.policy.economics import PROVISIONED_STEP_S, provisioned_usd_s
+from warmer.policy.expectation import Uses
 from warmer.policy.history import History
 from warmer.policy.metrics import absorb_demand
 from warmer.policy.plans import Batch
@@ -36,7 +37,8 @@ def absorb_into(batch: Batch[History], facts: Facts) -> History:
     told = {t: times for t, times in facts.announced.items() if times and not isinstance(times, Failed)}
     rows = batch.rows(told)
     needs = [need_of_cold_starts(columns[row], times) for row, times in zip(rows, told.values(), strict=True)]
-    fold_known(columns, rows, facts.at_s, needs)
+    uses = Uses.of_cold_starts(list(told.values()), facts.at_s, columns["reached"][rows])
+    fold_known(columns, rows, facts.at_s, needs, uses)
     columns["turn_peak"][rows] = np.maximum(columns["turn_peak"][rows], np.nan_to_num(needs))
     if facts.reports:
         _absorb_reports(columns, batch, facts)
@@ -83,7 +85,9 @@ def _absorb_reports(columns: NDArray[np.void], batch: Batch[History], facts: Fac
     used = absorb_rounds(columns, rows, tally, departed_s)
     learn_by_replies(columns, rows, used, in_turn, spans_s)
     believe(columns, rows, columns["turn_peak"][rows])
-    fold_known(columns, rows, facts.at_s, np.where(columns["in_turn"][rows], np.minimum(used, in_turn), used))
+    needs = np.where(columns["in_turn"][rows], np.minimum(used, in_turn), used)
+    fold_known(columns, rows, facts.at_s, needs, Uses.of_rounds(tally))
+    columns["reached"][rows] = tally.own
 
 
 def _sightings(facts: Facts, tally: Tally, number: int) -> Sequence[Sighting]:

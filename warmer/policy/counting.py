@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from warmer.policy.forecast import at_age, hour_of, rates_per_s
+from warmer.policy.expectation import Uses, tally
+from warmer.policy.forecast import at_age, hour_of, mixed_per_s, rates_per_s
 from warmer.policy.history import FIRST_SLOTS, FORECASTERS, HOURS, LEVELS, WIDTHS, Some
 from warmer.policy.plans import Bools, Floats
 
@@ -24,14 +25,24 @@ COLLISION_S = 0.5
 DEFAULT_DURATION_S = 0.5
 
 
-def fold(columns: NDArray[np.void], rows: NDArray[np.int64], ends_s: Floats, needs: Floats) -> None:
+def fold(
+    columns: NDArray[np.void],
+    rows: NDArray[np.int64],
+    ends_s: Floats,
+    needs: Floats,
+    uses: Uses | None = None,
+) -> None:
     """Count, for each of `rows`, a stretch from what was counted last to its end, in which need peaked at `needs`.
 
     By occurrence and exposure: a level spends the stretch at its idle age, and where it was needed the stretch ends
     that age with one event. Both are forgotten with one half-life, so a rate of need by idle age is their ratio.
     """
     span = np.maximum(ends_s - columns["folded_s"][rows], 1.0)
-    judge(columns, rows, span, needs)
+    history = Some(columns, rows)
+    rates = rates_per_s(history, history["folded_s"])
+    if uses is not None:
+        tally(columns, rows, ends_s, needs, uses, hazard_per_s=mixed_per_s(history, rates))
+    judge(columns, rows, span, needs, rates)
     _count_long(columns, rows, ends_s, span, needs)
     kept = 0.5 ** (span / HALF_LIFE_S)
     idle = columns["idle_s"][rows]
@@ -76,17 +87,18 @@ def _count(
         column[rows[some]] = table
 
 
-def judge(columns: NDArray[np.void], rows: NDArray[np.int64], span_s: Floats, needs: Floats) -> None:
+def judge(
+    columns: NDArray[np.void], rows: NDArray[np.int64], span_s: Floats, needs: Floats, rates_per_s: Floats
+) -> None:
     """Count against each forecaster how wrong it was of a stretch that is over, before it is told of it.
 
     The loss is Σ (P(slot is needed) - whether it was)² over the slots, which is the pinball loss of the peak's
     quantiles, all of them taken together (the continuous ranked probability score;
     Gneiting and Raftery, JASA 2007, section 4.2).
     """
-    history = Some(columns, rows)
     needed = FIRST_SLOTS[None, :] <= needs[:, None]
     loss = np.empty((len(rows), len(FORECASTERS)))
-    for forecaster, rates in enumerate(rates_per_s(history, history["folded_s"])):
+    for forecaster, rates in enumerate(rates_per_s):
         expected = 1 - np.exp(-rates * span_s[:, None])
         loss[:, forecaster] = ((expected - needed) ** 2 * WIDTHS).sum(axis=1)
     kept = 0.5 ** (span_s / LOSS_HALF_LIFE_S)
@@ -98,12 +110,14 @@ def fold_known(
     rows: Sequence[int] | NDArray[np.int64],
     end_s: float,
     needs: Sequence[float] | Floats,
+    uses: Uses,
 ) -> None:
     """Fold stretches that end now, but those whose need is nan."""
     known = ~np.isnan(np.asarray(needs, np.float64))
     if known.any():
         some = np.asarray(rows, np.int64)[known]
-        fold(columns, some, np.full(len(some), end_s), np.asarray(needs, np.float64)[known])
+        ends_s = np.full(len(some), end_s)
+        fold(columns, some, ends_s, np.asarray(needs, np.float64)[known], uses.take(known))
 
 
 def need_of_cold_starts(record: np.void, announced: Sequence[float]) -> float:

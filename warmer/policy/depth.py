@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from warmer.policy.economics import Economics, best_hold_s, jitter_s, ping_usd, turned_away_usd
+from warmer.policy.expectation import left_cold, scale
 from warmer.policy.forecast import hazard_per_s
 from warmer.policy.history import LEVELS, WIDTHS, History
+from warmer.policy.lifetime import gone_after
 from warmer.policy.plans import Floats, Ints
 from warmer.policy.values import Terms
 
@@ -38,7 +40,8 @@ def best_depth(  # noqa: PLR0917
     columns = Economics(
         money.run_usd_s[:, None], money.request_usd[:, None], money.init_usd[:, None], money.cold_usd[:, None]
     )
-    needed = 1 - np.exp(-hazard_per_s(history, now_s) * span)
+    hazard = hazard_per_s(history, now_s)
+    needed = 1 - np.exp(-hazard * span)
     dead = (1 - np.minimum(needed, 0.999)) ** (
         1 + 60.0 / span
     )  # not touched for a lifetime: traffic keeps none alive
@@ -57,13 +60,16 @@ def best_depth(  # noqa: PLR0917
     best = net.argmax(axis=1)
     at = np.arange(len(history)), best
     worth = net[at] > 0
-    avoided = np.where(worth, np.cumsum(cold * WIDTHS, axis=1)[at], 0.0)
-    without = (cold * WIDTHS).sum(axis=1)
+    expected = left_cold(history, gone_after(history), hazard, until_next_s, np.full(len(history), now_s))
+    raw = expected.sum(axis=1)
+    without = raw * scale(history, "without")
+    reached = np.where(worth, np.cumsum(expected, axis=1)[at], 0.0)
+    left = np.minimum((raw - reached) * scale(history, "left" if terms.announces else "without"), without)
     return Depth(
         pings=np.where(worth, LEVELS[best], 0),
         hold_s=np.where(worth, hold[at], 0.0),
-        cost_usd=(without - avoided) * money.cold_usd + np.where(worth, spent[at], 0.0),
-        cold_starts=without - avoided + np.where(worth, turned_away[at] / money.cold_usd, 0.0),
+        cost_usd=left * money.cold_usd + np.where(worth, (spent - turned_away)[at], 0.0),
+        cold_starts=left,
         cost_without_usd=without * money.cold_usd,
         cold_starts_without=without,
         kept_by_traffic=1 - dead[:, 0],

@@ -30,12 +30,16 @@ STERNNESS = 4.0
 
 def hazard_per_s(history: History, now_s: float) -> Floats:
     """Rate at which each level is needed next, (targets, levels): the forecasters' rates by how each is trusted."""
-    rates = rates_per_s(history, np.full(len(history), now_s))
-    mixed: Floats = np.einsum("tf,ftl->tl", trust(history), rates)
+    return mixed_per_s(history, rates_per_s(history, np.full(len(history), now_s)))
+
+
+def mixed_per_s(history: History | Some, rates_per_s: Floats) -> Floats:
+    """The forecasters' rates (forecasters, targets, levels) by how each is trusted, (targets, levels)."""
+    mixed: Floats = np.einsum("tf,ftl->tl", trust(history), rates_per_s)
     return mixed
 
 
-def trust(history: History) -> Floats:
+def trust(history: History | Some) -> Floats:
     """Weight of each forecaster, (targets, forecasters); a target's add up to 1."""
     loss = history["loss"].astype(np.float64) + 1.0
     weight = FAVOUR * (loss.min(axis=1, keepdims=True) / loss) ** STERNNESS

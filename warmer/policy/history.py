@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 5
+VERSION = 6
 """Of the row's layout. A row of another version is as good as none: what matters in it is read from CloudWatch anew."""
 
 
@@ -52,6 +52,14 @@ LAYOUT = np.dtype(
         ("events", "f4", (len(LEVELS), BINS)),  # decayed: times that level was needed again at that idle age
         ("exposure_s", "f4", (len(LEVELS), BINS)),  # decayed: time that level spent at that idle age
         ("idle_s", "f4", (len(LEVELS),)),  # since that level was last needed, at folded_s
+        ("unused_s", "f4", (len(LEVELS),)),  # the same to the instant of that use, as replies tell it
+        (
+            "without",
+            "f4",
+        ),  # decayed over a day: cold starts that doing nothing would have left, as was found …
+        ("without_expected", "f4"),  # … and as was expected
+        ("left", "f4"),  # decayed over a day: cold starts that customers waited for …
+        ("left_expected", "f4"),  # … and as many as were expected
         ("day_events", "f4", (len(LEVELS),)),  # decayed over a day: times that level was needed again …
         ("day_exposure_s", "f4"),  # … in so much time
         (
@@ -104,7 +112,7 @@ class History:
     def blank(targets: int) -> History:
         """What is known of targets nobody has looked at: nothing."""
         columns = np.zeros(targets, LAYOUT)
-        columns["idle_s"] = AGE_EDGES_S[-1]
+        columns["idle_s"] = columns["unused_s"] = AGE_EDGES_S[-1]
         return History(columns)
 
     @staticmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from warmer.policy.history import INTERVALS, History
+from warmer.policy.history import INTERVALS, History, Some
 from warmer.policy.plans import Floats, Ints
 
 SAFE_MINUTES = 5
@@ -14,11 +14,20 @@ SHARED_WEIGHT = 0.02
 """What one awaited environment of another target is worth beside one's own: lifetimes are mostly the platform's."""
 PRIOR_DEATHS = 0.5
 ENOUGH = 20.0
+LONGEST_LIFE_MINUTES = 60
+"""Nobody has measured idle lifetimes above this (docs/lambda-model.md)."""
+GUESSED_HAZARD = np.ones(LONGEST_LIFE_MINUTES + 1)
+"""Share of those alive a minute before that is gone by then, if a lifetime's logarithm is spread evenly up to there."""
+GUESSED_HAZARD[SAFE_MINUTES + 1 : -1] = np.diff(
+    np.log(np.arange(SAFE_MINUTES, LONGEST_LIFE_MINUTES))
+) / np.log(LONGEST_LIFE_MINUTES / np.arange(SAFE_MINUTES, LONGEST_LIFE_MINUTES - 1))
+GUESS_WEIGHT = 0.5
+"""Environments that a guess of a minute is worth beside those that were seen in it."""
 NEW_SHARE, AGAIN_SHARE = 0.15, 0.03
 """Of the rounds: how many try an interval that nobody has tried, and one that seemed dearer."""
 
 
-def death_probability(history: History) -> tuple[Floats, Floats]:
+def death_probability(history: History | Some) -> tuple[Floats, Floats]:
     """Share of idle environments gone after so many minutes, (targets, minutes), and how many were awaited."""
     trials, deaths = history["trials"].astype(np.float64), history["deaths"].astype(np.float64)
     weight = max(SHARED_WEIGHT, min(1.0, 50.0 / max(1.0, trials.sum())))
@@ -49,3 +58,29 @@ def best_minutes(history: History, ping_usd: Floats, remake_usd: Floats) -> tupl
     safe = (trials[at, best] >= ENOUGH) & (gone[at, best] < 0.1) & (following <= LONGEST_MINUTES)
     share = np.where(~known[at, following], NEW_SHARE, np.where(hopeful, AGAIN_SHARE, 0.0))
     return best, np.where(safe, following, 0), np.where(safe, share, 0.0)
+
+
+def gone_after(history: History | Some) -> Floats:
+    """Share of idle environments gone after so many minutes, (targets, 0 to LONGEST_LIFE_MINUTES).
+
+    As rounds found it where they came so late. Past that each minute takes as large a share of the survivors as the
+    last one that is known, and no less than if a lifetime were equally likely anywhere, in its logarithm, between the
+    shortest and the longest that were ever measured.
+    """
+    share, trials = death_probability(history)
+    gone = np.ones((len(history), LONGEST_LIFE_MINUTES + 1))
+    safe = np.arange(SAFE_MINUTES + 1)
+    gone[:, safe] = share[:, SAFE_MINUTES, None] * safe / SAFE_MINUTES
+    last = np.zeros(len(history))
+    for minute in range(SAFE_MINUTES + 1, INTERVALS):
+        before, n = gone[:, minute - 1], trials[:, minute]
+        guessed = 1 - (1 - before) * (1 - np.maximum(GUESSED_HAZARD[minute], last))
+        died = share[:, minute] * (n + PRIOR_DEATHS)
+        gone[:, minute] = np.minimum((died + GUESS_WEIGHT * guessed) / (n + GUESS_WEIGHT), 1.0)
+        hazard = np.maximum((gone[:, minute] - before) / np.maximum(1 - before, 1e-9), 0.0)
+        last = np.where(n > 0, hazard, last)
+    untried = 1 - np.maximum(GUESSED_HAZARD[INTERVALS:], last[:, None])
+    gone[:, INTERVALS:] = 1 - (1 - gone[:, INTERVALS - 1, None]) * np.cumprod(untried, axis=1)
+    # what survived so long survived every minute before
+    nondecreasing: Floats = np.minimum.accumulate(gone[:, ::-1], axis=1)[:, ::-1]
+    return nondecreasing

@@ -8,8 +8,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warmer.policy.plans import Floats
+from warmer.policy.plans import Floats, Ints
 from warmer.policy.values import Failed, RoundReport, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LastUsed:
+    """On-demand environments that served customers since the round before, (environments,): by round, and of each round
+    the one used last first."""
+
+    round: Ints
+    slot: Ints
+    """Its place in the round, from 1 on."""
+    idle_s: Floats
+    requests: Floats
+
+    @staticmethod
+    def of(round_: Ints, idle_s: Floats, requests: Floats) -> LastUsed:
+        """Of environments in any order."""
+        order = np.lexsort((idle_s, round_))
+        ordered = round_[order]
+        first = np.searchsorted(ordered, ordered)
+        return LastUsed(
+            round=ordered,
+            slot=np.arange(len(order)) - first + 1,
+            idle_s=idle_s[order],
+            requests=requests[order],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,6 +62,7 @@ class Tally:
     """0 where that is not known."""
     of_models: Sequence[int]
     """Rounds whose replies tell of models."""
+    last_used: LastUsed
 
     @staticmethod
     def of(reports: Mapping[Target, RoundReport | Failed]) -> Tally:
@@ -44,6 +70,15 @@ class Tally:
         came = [(target, one) for target, one in reports.items() if isinstance(one, RoundReport)]
         table = np.array([_row(report) for _, report in came], np.float64).reshape(len(came), 11)
         found, own, used, served, made, init_s, billed_init_s, sent, spread_s, held_s, departed_s = table.T
+        used_ones = np.array(
+            [
+                (number, one.idle_s, one.requests)
+                for number, (_, report) in enumerate(came)
+                for one in report.sightings
+                if one.requests > 0 and not one.provisioned
+            ],
+            np.float64,
+        ).reshape(-1, 3)
         return Tally(
             targets=[target for target, _ in came],
             found=found,
@@ -62,6 +97,7 @@ class Tally:
                 for number, (_, report) in enumerate(came)
                 if any(one.models for one in report.sightings)
             ],
+            last_used=LastUsed.of(used_ones[:, 0].astype(np.int64), used_ones[:, 1], used_ones[:, 2]),
         )
 
 

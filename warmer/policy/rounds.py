@@ -36,7 +36,7 @@ def absorb_rounds(columns: NDArray[np.void], rows: NDArray[np.int64], tally: Tal
     # where announcements have told of a part of the time already, use since the last round says nothing of the rest,
     # and most of it is the queue that INIT made
     told = columns["folded_s"][rows] > columns["round_s"][rows]
-    columns["round_s"][rows], columns["reached"][rows] = at_s, own
+    columns["round_s"][rows] = at_s
     return np.where((had > 0) & ~told, np.minimum(used, served), np.nan)
 
 

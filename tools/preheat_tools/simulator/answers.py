@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from preheat_tools.simulator import engine as eng
 from preheat_tools.simulator import together
 from preheat_tools.simulator.fleet import Floats, Found, Ints
 from preheat_tools.simulator.function import demand_of
 from warmer.policy.answers import Answered
 from warmer.policy.plans import Bools
-from warmer.policy.replies import Tallied, Tally
+from warmer.policy.replies import LastUsed, Tallied, Tally
 from warmer.policy.values import Capacity, Demand, Facts, RoundReport, Sighting, Target
 
 
@@ -83,7 +84,9 @@ class SimulatedReports(Answered[RoundReport], Tallied):
         )
 
     def tally(self) -> Tally:
-        column = self._found.summaries.T
+        column, found = self._found.summaries.T, self._found.found
+        used = (found[:, eng.F_FIRST] > 0) & (found[:, eng.F_PC] == 0) & (found[:, eng.F_SERVED] > 0)
+        rounds = np.repeat(np.arange(len(self.targets)), np.diff(self._found.edges))
         init_s = column[together.R_MADE] * self._init_s
         return Tally(
             targets=self.targets,
@@ -99,6 +102,7 @@ class SimulatedReports(Answered[RoundReport], Tallied):
             held_s=column[together.R_HELD],
             departed_s=self._departed_s,
             of_models=(),
+            last_used=LastUsed.of(rounds[used], found[used, eng.F_IDLE], found[used, eng.F_SERVED]),
         )
 
 
