@@ -38,12 +38,15 @@ def functions_of(bins: list[list[int]], fleets: list[Fleet]) -> list[Function]:
 
 
 @pytest.mark.parametrize("block", [placement.BLOCK, 30], ids=["whole", "requests-in-blocks"])
+@pytest.mark.parametrize("skip_still", [False, True])
 @settings(max_examples=40, deadline=None)
 @given(
     bins=st.lists(counts, min_size=4, max_size=4), cycles=st.lists(cycle, max_size=12), seed=st.integers(0, 9)
 )
 def test_functions_played_together_are_each_as_if_played_alone(
     block: int,
+    *,
+    skip_still: bool,
     bins: list[list[int]],
     cycles: list[Cycle],
     seed: int,
@@ -55,7 +58,7 @@ def test_functions_played_together_are_each_as_if_played_alone(
         together_, alone = both
         for number, (second, rounds, provisioned) in enumerate(cycles):
             now = 240.0 * number + second
-            fleet.play(together_, np.arange(4), now)
+            fleet.play(together_, np.arange(4), now, skip_still=skip_still)
             for some in both:
                 for function, count in provisioned:
                     some[function].provision(count, now, 120.0, 300.0)

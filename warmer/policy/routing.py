@@ -114,18 +114,18 @@ def learn_by_peaks(record: np.void, minutes: Minutes) -> None:
 
     Where more came in a round's own minute, which hides it, than in the others, the stretch tells nothing.
     """
-    own, calls, peaks = minutes.own, minutes.calls, minutes.peaks
+    own, calls, peaks = minutes.own.tolist(), minutes.calls.tolist(), minutes.peaks.tolist()
     minute = np.floor((record["rounds_s"] - minutes.first_s) / minutes.period_s).astype(np.int64)
     later, earlier, found = minute[:-1], minute[1:], record["rounds_used"][:-1]
     within = (found >= 2) & (earlier >= 0) & (later < len(peaks)) & (later - earlier >= 2)
     for number in within.nonzero()[0].tolist():
-        used, ends = found[number], [int(earlier[number]), int(later[number])]
-        between = slice(ends[0] + 1, ends[1])
-        if own[between].any() or calls[ends].max() > calls[between].max():
+        used, first, last = found[number], int(earlier[number]), int(later[number])
+        between = slice(first + 1, last)
+        if any(own[between]) or max(calls[first], calls[last]) > max(calls[between]):
             continue
         kept = 0.5 ** (float(used) / HALF_LIFE)
         record["used_seen"] = record["used_seen"] * kept + used
-        record["used_peak"] = record["used_peak"] * kept + min(float(peaks[between].max()), float(used))
+        record["used_peak"] = record["used_peak"] * kept + min(max(peaks[between]), float(used))
 
 
 def need_in_turn(sightings: Sequence[Sighting], span_s: float, duration_s: float) -> float:

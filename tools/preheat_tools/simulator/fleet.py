@@ -52,11 +52,13 @@ class Fleet:
         self.parameters: Floats = np.zeros((functions, eng.PARAMETERS))
         self.rows: Ints = np.zeros((functions, together.ADDRESSES), np.int64)
 
-    def play(self, members: Members, numbers: Ints, until: float) -> None:
-        """Play everything before `until` of the functions of those numbers."""
+    def play(self, members: Members, numbers: Ints, until: float, *, skip_still: bool = False) -> None:
+        """Play everything before `until` of the functions of those numbers; those to which nothing happens may wait."""
         done = 0
         while done < len(numbers):
-            done, lacking = together.play_all(self.scalars, self.parameters, self.rows, numbers, done, until)
+            done, lacking = together.play_all(
+                self.scalars, self.parameters, self.rows, numbers, done, until, skip_still
+            )
             if done < len(numbers):
                 members[int(numbers[done])].make_ready(lacking)
 

@@ -52,7 +52,7 @@ class World:
     def begin_cycle(self, now: float) -> None:
         """Everything is played up to the cycle's instant: the ports have only to look."""
         self.now, self.sending_s, self.helping_s = now, 0.0, 0.0
-        self.play(now)
+        self.play(now, skip_still=True)
 
     def numbers(self, targets: Collection[Target]) -> Ints:
         """Which functions those targets are; in one cycle mostly the same are asked of."""
@@ -66,9 +66,9 @@ class World:
         late_s = self.assumptions.init_ms / 1000 + self.assumptions.announce_s
         return self.fleet.announced(self._told, late_s, self.now)
 
-    def play(self, until: float) -> None:
-        """Play everything before `until`."""
-        self.fleet.play(self.functions, np.arange(len(self.functions)), until)
+    def play(self, until: float, *, skip_still: bool = False) -> None:
+        """Play everything before `until`; functions to which nothing happens may wait."""
+        self.fleet.play(self.functions, np.arange(len(self.functions)), until, skip_still=skip_still)
 
     def close(self) -> None:
         span_s = self.trace.span_s
