@@ -100,6 +100,18 @@ def test_what_decides(
     assert decided(history(), objective, unread=unread, terms=terms).reason == [reason]
 
 
+def test_a_trial_is_of_the_interval_and_never_ends_the_rounds() -> None:
+    """An interval at which most may be gone was drawn again for ever, since no round went out to change the lot."""
+    history = settled(5)()
+    history.columns["trials"][0, 6] = history.columns["deaths"][0, 6] = 8.0
+    cheap = Objective(cold_start_cost_usd=0.00005)
+    tried = decided(drawn(history), cheap)
+    assert tried.reason == [Reason.LEARNING_LIFETIME]
+    history.columns["trials"][0, 6] = 0.0
+    history.columns["deaths"][0, 6] = 0.0
+    assert tried.pings.tolist() == decided(history, cheap).pings.tolist() != [0]
+
+
 def test_some_targets_try_a_longer_interval_once_the_last_one_is_known_to_be_safe() -> None:
     histories = History.stack(settled(5)().rows() * 200)
     histories.columns["first_s"] += np.random.default_rng(1).random(200)

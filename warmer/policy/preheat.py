@@ -61,10 +61,12 @@ class Preheat:
     def plan(self, batch: Batch[History], terms: Terms) -> Plans:
         history = batch.history
         money = Economics.of(batch, terms)
-        minutes, exploring = _interval(batch, money, terms)
+        minutes, known, exploring = _interval(batch, money, terms)
         gone, _ = death_probability(history)
-        gone = gone[np.arange(len(history)), minutes]
-        until_next_s = minutes.astype(np.float64) * 60.0
+        # a trial is of the interval: were its deaths in the depth, a round that they do not pay would not go out, and
+        # the lot, which is drawn by the last round, would stay the same for ever
+        gone = gone[np.arange(len(history)), known]
+        until_next_s = known.astype(np.float64) * 60.0
         money = priced_by_rate(batch, money, until_next_s, gone, terms)
         depth = best_depth(history, money, until_next_s, gone, batch.now_s, terms)
         limits = Limits.of(batch, money, terms, busy_servers(history["busy"].astype(np.float64)))
@@ -112,15 +114,15 @@ def _bases(history: History) -> list[str]:
     return ["prior" if none else FORECASTERS[one] for none, one in zip(blank, most, strict=True)]
 
 
-def _interval(batch: Batch[History], money: Economics, terms: Terms) -> tuple[Ints, Bools]:
-    """Minutes until the next round, and which targets try a longer one than is known to be safe."""
+def _interval(batch: Batch[History], money: Economics, terms: Terms) -> tuple[Ints, Ints, Bools]:
+    """Minutes until the next round, those that are known to cost least, and which targets try longer ones."""
     history = batch.history
     reached = np.maximum(history["reached"].astype(np.float64), 1.0)
     hold = best_hold_s(reached, jitter_s(history), history["rate_s"].astype(np.float64), money)
     price = ping_usd(hold, reached, money, terms)
     best, trial, share = best_minutes(history, price, money.init_usd)
     exploring = lots(batch) < share
-    return np.where(exploring, trial, best), exploring
+    return np.where(exploring, trial, best), best, exploring
 
 
 def lots(batch: Batch[History]) -> Floats:
