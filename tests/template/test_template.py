@@ -39,6 +39,7 @@ BRANCHES = [
     pytest.param({"WarmerState": "DISABLED"}, id="stopped"),
     pytest.param({"Bursts": "false", "Metrics": "lean"}, id="lean-and-no-bursts"),
     pytest.param({"Metrics": "off"}, id="no-metrics"),
+    pytest.param({"WithApi": "false"}, id="without-the-api"),
 ]
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:preheat-recommend"
 TORCH_FUNCTION = f"{FUNCTION}-torch"
@@ -386,10 +387,8 @@ def test_every_function_logs_where_logs_are_let_go(branch: tuple[dict[str, str],
 
 
 def test_the_outputs_are_those_the_tools_read(branch: tuple[dict[str, str], Template]) -> None:
-    assert branch[1]["Outputs"].keys() == {
-        "ApiUrl",
-        "ApiId",
-        "ApiKeyId",
+    of_the_api = set() if "WithApi" in branch[0] else {"ApiUrl", "ApiId", "ApiKeyId"}
+    assert branch[1]["Outputs"].keys() == of_the_api | {
         "RecommendFunction",
         "RecommendAlias",
         "WarmerFunction",
@@ -417,6 +416,28 @@ def test_every_route_wants_a_key_and_every_body_is_validated() -> None:
             if method == "post":
                 assert operation["x-amazon-apigateway-request-validator"] == "body-and-params", path
                 assert operation["requestBody"]["required"], path
+
+
+def test_without_the_api_nothing_of_it_is_left() -> None:
+    template = translated(
+        WithApi="false", TorchImageUri="123456789012.dkr.ecr.us-east-1.amazonaws.com/torch:1"
+    )
+    kinds = {one["Type"] for one in template["Resources"].values()}
+    assert not [kind for kind in kinds if kind.startswith("AWS::ApiGateway")]
+    permissions = of_type(template, "AWS::Lambda::Permission").values()
+    assert not [one for one in permissions if one["Principal"] == "apigateway.amazonaws.com"]
+    assert not [name for name in template["Outputs"] if name.startswith("Api")]
+
+
+def test_every_route_calls_the_alias_and_one_of_the_two_functions() -> None:
+    template = translated(TorchImageUri="123456789012.dkr.ecr.us-east-1.amazonaws.com/torch:1")
+    called = {
+        path: operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].rpartition("/functions/")[2]
+        for path, item in template["Resources"]["Api"]["Properties"]["Body"]["paths"].items()
+        for operation in item.values()
+    }
+    assert called.pop("/torch/{proxy+}") == "${RecommendTorch.Arn}:live/invocations"
+    assert len(called) == 11 and set(called.values()) == {"${Recommend.Arn}:live/invocations"}
 
 
 def test_the_api_is_throttled() -> None:

@@ -76,7 +76,7 @@ class Filled:
 
     def template(self) -> Template:
         kept = {n: r for n, r in self._raw["Resources"].items() if self.holds(r.pop("Condition", None))}
-        outputs = {n: o for n, o in self._raw["Outputs"].items() if self.holds(o.get("Condition"))}
+        outputs = {n: o for n, o in self._raw["Outputs"].items() if self.holds(o.pop("Condition", None))}
         return {"Resources": self._fill(kept), "Outputs": self._fill(outputs)}
 
     def refusals(self) -> list[str]:
