@@ -110,7 +110,7 @@ def _unsound(reply: Reply, names: Sequence[str], limits: Limits) -> Iterator[str
         elif model.level < Level.HOT and not _took_its_turn(model, reply):
             yield f"{name} is {model.level.name}, not HOT, {where}"
         elif not model.hashed:
-            yield f"{name} was not hashed in time {where}"
+            yield f"{name} was not hashed in time {where}: raise the function's Timeout, or set PREHEAT_HASHES=first"
     memory_mb = sum(model.memory_mb for model in reply.models.values())
     if limits.memory_mb and memory_mb > limits.memory_mb:
         yield f"models take {memory_mb:.0f} MB {where}, the function has {limits.memory_mb}"

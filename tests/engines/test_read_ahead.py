@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from preheat.engines.read_ahead import PIECE_BYTES, read_ahead
+from preheat.engines.read_ahead import PIECE_BYTES, STEP_BYTES, read_ahead
 from preheat.fields import PackError
 from preheat.frozen import replace
 from preheat.manifest import Manifest
@@ -40,7 +40,9 @@ def test_stretches_come_in_order_and_nothing_beside_them(
     monkeypatch.setattr(os, "posix_fadvise", lambda _file, at, size, _how: asked.append((at, size)))
     stretches = [(100, PIECE_BYTES + 5), (2 * PIECE_BYTES, 10)]
     assert read_ahead(str(weights), stretches, lambda: 0.0) == PIECE_BYTES + 15
-    assert asked == [(100, PIECE_BYTES), (100 + PIECE_BYTES, 5), (2 * PIECE_BYTES, 10)]
+    assert asked[0] == (100, STEP_BYTES) and asked[-2:] == [(100 + PIECE_BYTES, 5), (2 * PIECE_BYTES, 10)]
+    reached = [at + size for at, size in asked]
+    assert [at for at, _ in asked[1:-1]] == reached[:-2]  # each from where the one before ended
 
 
 def test_what_was_asked_for_is_in_memory(weights: Path) -> None:

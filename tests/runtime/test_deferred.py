@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import sys
 import threading
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from types import ModuleType
 
 import pytest
 from preheat import ModelHost
-from preheat.deferred import defer, load_deferred
+from preheat.deferred import _WAITING, defer, load_deferred
 
 from .fakes import FakeSurroundings
 from .packs import write_pack
@@ -30,6 +32,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("builtins.executed", [], raising=False)
     yield tmp_path
+    _WAITING.clear()
     for name in [one for one in sys.modules if one.partition(".")[0] in NAMES]:
         del sys.modules[name]
 
@@ -87,15 +90,55 @@ def test_threads_that_use_it_at_one_time_have_one_module() -> None:
     assert (len(set(found)), len(found), executed().count("heavy_package")) == (1, 8, 1)
 
 
-def test_what_fails_is_told_to_whoever_uses_it_each_time_and_to_nobody_else() -> None:
-    defer(["breaks_when_imported", "heavy_module"])
+def test_what_fails_is_told_to_whoever_uses_it_and_to_each_ping() -> None:
+    defer(["breaks_when_imported"])
     import breaks_when_imported  # type: ignore[import-not-found]
 
-    load_deferred()
-    assert sorted(executed()) == ["breaks_when_imported", "heavy_module"]
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             _ = breaks_when_imported.VALUE
+        with pytest.raises(ZeroDivisionError):
+            load_deferred(lambda: True)
+    assert executed() == ["breaks_when_imported"] * 4
+
+
+def test_a_look_at_every_module_there_is_imports_none() -> None:
+    defer(["breaks_when_imported", "heavy_module"])
+    assert inspect.getmodule(test_an_import_costs_nothing_until_something_is_used) is sys.modules[__name__]
+    assert inspect.stack()[0].function == "test_a_look_at_every_module_there_is_imports_none"
+    assert executed() == []
+
+
+def test_a_part_can_be_reloaded() -> None:
+    defer(["heavy_package"])
+    import heavy_package.part
+
+    before = heavy_package.part.__loader__
+    importlib.reload(heavy_package.part)
+    assert executed() == ["heavy_package", "heavy_package.part", "heavy_package.part"]
+    assert type(heavy_package.part.__loader__) is type(before)
+
+
+def test_a_module_that_fails_after_it_asked_for_itself_is_not_kept_half_made(modules: Path) -> None:
+    (modules / "heavy_module.py").write_text(
+        "import sys\nsys.stand_in.__doc__\nPART = 1\nraise ZeroDivisionError\n"
+    )
+    defer(["heavy_module"])
+    stand_in = sys.modules["heavy_module"]
+    sys.stand_in = stand_in  # type: ignore[attr-defined]
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            _ = stand_in.PART
+    del sys.stand_in  # type: ignore[attr-defined]
+
+
+def test_where_time_ends_the_next_ones_wait() -> None:
+    defer(["heavy_module", "heavy_package"])
+    turns = iter([True, False])
+    load_deferred(lambda: next(turns))
+    assert executed() == ["heavy_module"]
+    load_deferred(lambda: True)
+    assert "heavy_package" in executed()
 
 
 def test_a_module_that_is_imported_already_is_left() -> None:
@@ -116,7 +159,7 @@ def test_a_host_imports_them_in_a_ping_and_not_in_an_init_that_somebody_may_wait
         "models", deferred=["heavy_module"], surroundings=FakeSurroundings(root=str(tmp_path))
     )
     assert executed() == []
-    host.warm({}, host.clock.steady_s() + 1.0)  # too little time for an import that cannot be stopped
+    host.warm({}, host.clock.steady_s() + 0.9)  # too little time for an import that cannot be stopped
     assert executed() == []
     host.warm({}, host.clock.steady_s() + 10.0)
     assert executed() == ["heavy_module"]

@@ -9,16 +9,18 @@ import pytest
 from preheat import ModelHost
 from preheat.engines import EngineError
 from preheat.fields import PackError
+from preheat.frozen import replace
 from preheat.host import RequiredModelFailed, UnknownModel
 from preheat.manifest import Measured
 from preheat.memory import NotReady
 from preheat.model import AHEAD_BYTES, Quarantined
-from preheat.pack import LARGE_BYTES, Pack, read_pack
+from preheat.pack import LARGE_BYTES, Hashing, Pack, read_pack
 from preheat.ping import Level
 from preheat.settings import PROVISIONED
 
-from .fakes import VISITED, FakeSurroundings, World
+from .fakes import VISITED, FakeSurroundings, Left, World
 from .packs import flip_a_byte, rewrite_manifest, write_pack
+from .test_pings import Function
 
 if TYPE_CHECKING:
     from preheat.engines import Session
@@ -267,12 +269,51 @@ def test_weights_that_lambda_delivered_are_hashed_by_the_first_ping_rather_than_
     assert record["model"] == "a"
 
 
-def test_a_ping_without_the_time_to_hash_says_that_the_model_is_not_hashed(
-    models: Path, spoilt: Path
+@pytest.mark.parametrize("wrong", [False, True])
+def test_pings_too_short_to_hash_all_of_it_go_on_where_the_last_one_was(
+    models: Path, spoilt: Path, monkeypatch: pytest.MonkeyPatch, *, wrong: bool
 ) -> None:
+    (spoilt / "weights.bin").write_bytes(bytes(3 * Hashing.PIECE_BYTES + AHEAD_BYTES))
+    rewrite_manifest(spoilt, read_pack(spoilt).manifest)
+    if wrong:
+        flip_a_byte(spoilt / "weights.bin")
     world = World(models, on_lambda=True, root=str(models.parent)).init()
-    world.host.warm({"a": Level.LOADED}, world.clock.now_s + 0.001)
-    assert (world.levels(), world.host.report()["a"].hashed) == ({"a": "HOT"}, False)
+    model = world.host._models["a"]
+    monkeypatch.setattr(model, "_clock_s", lambda: 2.0)  # past the deadline: one piece a ping
+    seen = []
+    for _ in range(8):  # 4 of 28 MiB in each, and a look that nothing is left
+        model.check_rest(1.0)
+        seen.append(model.hashed)
+    assert seen[:5] == [False] * 5
+    assert (model.problem == "", "SHA-256 of weights.bin" in model.problem) == (not wrong, wrong)
+
+
+def test_a_level_that_hashes_is_not_reached_before_they_are_hashed(models: Path, spoilt: Path) -> None:
+    world = World(models, on_lambda=True, root=str(models.parent)).init()
+    world.host.warm({"a": Level.CACHED}, world.clock.now_s + 10.0)
+    assert "SHA-256 of weights.bin" in world.host.report()["a"].problem
+
+
+def test_golden_questions_are_hashed_before_they_are_parsed_however_many(models: Path) -> None:
+    folder = write_pack(models, "a")
+    manifest = read_pack(folder).manifest
+    (folder / "golden.npz").write_bytes(bytes(AHEAD_BYTES + 1))
+    rewrite_manifest(folder, manifest)
+    flip_a_byte(folder / "golden.npz")
+    world = World(models, on_lambda=True, root=str(models.parent)).init()
+    assert "SHA-256 of golden.npz" in world.host.report()["a"].problem
+
+
+def test_an_environment_that_a_late_hash_ended_hashes_first_from_then_on(models: Path, spoilt: Path) -> None:
+    rewrite_manifest(spoilt, replace(read_pack(spoilt).manifest, required=True))
+    flip_a_byte(spoilt / "weights.bin")
+    levels = []
+    for _ in range(2):
+        world = World(models, on_lambda=True, root=str(models.parent)).init()
+        levels.append(world.levels()["a"])
+        with pytest.raises(Left):
+            Function(world).ping()
+    assert levels == ["HOT", "COLD"]
 
 
 @pytest.mark.parametrize("setting", [{"hash_first": True}, {"root": "/var/task"}, {"on_lambda": False}])

@@ -122,3 +122,21 @@ def test_the_contract_imports_nothing_heavy() -> None:
     code = f"import sys, preheat.ping; print(*[m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_a_reply_of_a_later_release_is_read_without_what_is_not_known() -> None:
+    reply = Reply(
+        environment="e",
+        initialization="on-demand",
+        cold=False,
+        age_s=1.0,
+        idle_s=0.0,
+        requests=0,
+        held_ms=0.0,
+        init_ms=1.0,
+        models={"a": ModelReport(level=Level.HOT, version="v")},
+    )
+    payload = reply.to_payload()
+    payload["preheat"]["mood"] = "good"
+    payload["preheat"]["models"]["a"]["mood"] = "good"
+    assert Reply.from_payload(payload) == reply

@@ -12,15 +12,15 @@ from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from importlib.machinery import ModuleSpec
     from typing import Any
 
 _WAITING: dict[str, Deferred] = {}
 _NAMES: set[str] = set()
 _LOCK = allocate_lock()
-_ASKED_BY_IMPORT = frozenset({"__spec__", "__name__", "__loader__", "__package__", "__class__"})
-"""What `import` looks at where a module is there already: that is no use of it."""
+_KNOWN = frozenset({"__spec__", "__name__", "__loader__", "__package__", "__class__", "__file__"})
+"""What `import` looks at where a module is there already, and `inspect` of every module there is: no use of it."""
 
 
 class Deferred(ModuleType):
@@ -28,10 +28,12 @@ class Deferred(ModuleType):
 
     def __init__(self, spec: ModuleSpec) -> None:
         super().__init__(spec.name)
-        super().__getattribute__("__dict__")["__spec__"] = spec
+        fields = super().__getattribute__("__dict__")
+        fields["__spec__"], fields["__loader__"] = spec, spec.loader
+        fields["__package__"], fields["__file__"] = spec.parent, spec.origin
 
     def __getattribute__(self, name: str) -> Any:
-        if name in _ASKED_BY_IMPORT:
+        if name in _KNOWN:
             return super().__getattribute__(name)
         return getattr(imported(self), name)
 
@@ -49,7 +51,9 @@ class _Once:
     answer imports the package, and the part with it, which `import` would then load a second time.
     """
 
-    def find_spec(self, name: str, _path: Any, _target: Any = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, _path: Any, target: Any = None) -> ModuleSpec | None:
+        if target is not None:
+            return None  # a reload
         module = sys.modules.get(name)
         if module is None or module.__spec__ is None or name.partition(".")[0] not in _NAMES:
             return None
@@ -60,13 +64,13 @@ class _There:
     """Loads what is loaded: the module as it is."""
 
     def __init__(self, module: ModuleType) -> None:
-        self._module, self._spec = module, module.__spec__
+        self._module, self._spec, self._loader = module, module.__spec__, module.__loader__
 
     def create_module(self, _spec: ModuleSpec) -> ModuleType:
         return self._module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._spec
+        module.__spec__, module.__loader__ = self._spec, self._loader
 
 
 _ONCE = _Once()
@@ -85,14 +89,13 @@ def defer(names: Iterable[str]) -> None:
         sys.meta_path.insert(0, _ONCE)
 
 
-def load_deferred() -> None:
-    """Import those that nothing has used yet. What one raises is told to whoever uses it, as of any import."""
-    while _WAITING:
-        _, stand_in = _WAITING.popitem()
-        try:
-            imported(stand_in)
-        except Exception:  # noqa: S112
-            continue
+def load_deferred(more: Callable[[], bool]) -> None:
+    """Import those that nothing has used yet, while there is to be more. Raises what an import raises, each time: a
+    version whose modules cannot be imported must not pass for a sound one."""
+    for stand_in in list(_WAITING.values()):
+        if not more():
+            return
+        imported(stand_in)
 
 
 def imported(stand_in: Deferred) -> ModuleType:
@@ -104,8 +107,12 @@ def imported(stand_in: Deferred) -> ModuleType:
         with _LOCK:  # nobody's import has put the module itself there between the look and the taking away
             if sys.modules.get(name) is stand_in:
                 del sys.modules[name]
-        module = fields["module"] = __import__(name)
-        _WAITING.pop(name, None)
+        module = __import__(name)
+        if not getattr(
+            module.__spec__, "_initializing", False
+        ):  # asked for by its own import, it may yet fail
+            fields["module"] = module
+            _WAITING.pop(name, None)
     return module
 
 

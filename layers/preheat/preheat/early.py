@@ -13,7 +13,7 @@ from preheat.surroundings import variables
 
 def begin_engine(settings: Settings, root: str) -> None:
     """Begin to load onnxruntime's library if models below a folder are to be loaded by it ahead of requests."""
-    if settings.hot and settings.device == "cpu" and (settings.packs or names_engine(root, "onnxruntime")):
+    if settings.hot and settings.device == "cpu" and names_engine(root, "onnxruntime"):
         begin_library()
 
 

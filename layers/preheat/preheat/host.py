@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from preheat.tensor import Tensor
 
 
-IMPORTS_S = 3.0
-"""What an invocation must have left for deferred modules to be imported in it: an import cannot be stopped."""
+IMPORTS_S = 1.0
+"""What must be left of a ping's time for a deferred module to be imported in it: an import cannot be stopped."""
 
 
 class UnknownModel(KeyError):
@@ -62,7 +62,9 @@ class ModelHost(dict[str, Served]):
         self.settings, self._surroundings, self.clock = settings, surroundings, surroundings.clock()
         self.began_s = self.clock.steady_s()
         opener = opener or (lambda pack: open_session(pack, device=settings.device))
-        ahead = not settings.hash_first
+        self.departures = departures or Departures(settings.function, settings.version, settings.scratch)
+        # one that ended for a model that failed may have been told so by a late hash
+        ahead = not settings.hash_first and not self.departures.count()
         self._models = {
             pack.name: HostedModel(
                 pack, self.clock.steady_s, opener, hash_ahead=ahead and settings.delivers(pack.folder)
@@ -72,7 +74,6 @@ class ModelHost(dict[str, Served]):
         super().__init__({name: Served(self, model) for name, model in self._models.items()})
         self.unreadable: dict[str, PackError] = {}
         self.life = Life()
-        self.departures = departures or Departures(settings.function, settings.version, settings.scratch)
         self.load_ms = self.init_ms = 0.0
         self._memory = Memory(self._models.values(), settings.memory_mb)
         self._lock = RLock()
@@ -194,13 +195,13 @@ class ModelHost(dict[str, Served]):
             model, left_s = self._models[candidate.name], deadline_s - self.clock.steady_s()
             if self._expected_s(model, Level.HOT) <= left_s:
                 self._bring(model, Level.HOT, left_s, ())
-                model.check_rest(deadline_s - self.clock.steady_s())
+                model.check_rest(deadline_s)
                 self._tell_if_failed(model)
         if waiting:
             self.warm({}, deadline_s)
         for model in hot:
             if self.clock.steady_s() < deadline_s:
-                model.verify_again()
+                model.verify_again(deadline_s)
                 self._tell_if_failed(model)
 
     def report(self) -> dict[str, ModelReport]:
@@ -279,11 +280,10 @@ class ModelHost(dict[str, Served]):
     def _finish(self, deadline_s: float) -> None:
         """What no customer is to wait for, where none does: hashes that were left, full speed, deferred modules."""
         for model in self._sound():
-            model.check_rest(deadline_s - self.clock.steady_s())
+            model.check_rest(deadline_s)
             self._tell_if_failed(model)
         self._repack(deadline_s)
-        if deadline_s - self.clock.steady_s() > IMPORTS_S:
-            load_deferred()
+        load_deferred(lambda: deadline_s - self.clock.steady_s() > IMPORTS_S)
 
     def _repack(self, deadline_s: float) -> None:
         """Second sessions at full speed, where no customer waits, one after another: memory is checked for each."""

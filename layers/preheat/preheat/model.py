@@ -9,7 +9,7 @@ from preheat.engines import EngineError, open_session
 from preheat.engines.beside import Opening
 from preheat.fields import PackError
 from preheat.golden import difference, read_golden
-from preheat.pack import by_size, check_files, check_sizes
+from preheat.pack import Hashing, by_size, check_files, check_sizes
 from preheat.ping import Level, ModelReport
 from preheat.warmup import until_steady, verify, warm_up
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 AHEAD_BYTES = 16 << 20
 """What takes longer to hash than a customer should wait for it: some 20 ms."""
-HASHED_BYTES_S = 400e6
-"""What a core hashes at least by SHA-256, for a guess whether there is time: half of what the build machine does."""
 MOST_LATE = 2
 """A model whose warm-up passes its deadline this many times in a row is given up."""
 
@@ -64,6 +62,7 @@ class HostedModel:
         self._session: Session | None = None
         self._unchecked = [] if pack.checked else list(pack.manifest.files)
         self._hash_ahead = hash_ahead
+        self._hashing: Hashing | None = None
         self._steady = False
         self._late = 0
         self._pays: bool | None = None
@@ -144,11 +143,13 @@ class HostedModel:
         """Whether nothing is to be done for a level; COLD asks for the memory back, HOT for a steady latency too."""
         if level == Level.COLD:
             return not self.holds_memory
+        if level == Level.CACHED and not self.hashed:
+            return False
         return self.level >= level and (level < Level.HOT or self._steady)
 
     def cache(self) -> None:
         """Bring the files into the page cache by checking their hashes."""
-        if self.level < Level.CACHED and not self.problem:
+        if (self.level < Level.CACHED or self._unchecked) and not self.problem:
             self._guarded(self._check)
 
     def load(self) -> None:
@@ -172,12 +173,11 @@ class HostedModel:
             if self.level == Level.HOT and not self._steady and not waited_for:
                 self._guarded(lambda: self._settle(min(self._clock_s() + warm_up_s, deadline_s)))
 
-    def check_rest(self, left_s: float = float("inf")) -> None:
-        """Hash what was not hashed before it was loaded, if that can be done in time; a wrong hash is a quarantine."""
+    def check_rest(self, deadline_s: float = float("inf")) -> None:
+        """Hash what was not hashed before it was loaded, as far as the time goes; a wrong hash is a quarantine."""
         with self._lock:
-            bulk = sum(self.manifest.files[name].bytes for name in self._unchecked)
-            if bulk and self.level >= Level.LOADED and bulk / HASHED_BYTES_S <= left_s:
-                self._guarded(self._check)
+            if self._unchecked and self.level >= Level.CACHED:
+                self._guarded(lambda: self._check_rest(deadline_s))
 
     def may_repack(self) -> bool:
         """Whether a packed session is worth a look at time and memory."""
@@ -229,11 +229,11 @@ class HostedModel:
             if self.level == Level.HOT:
                 self._guarded(self._ask_again)
 
-    def verify_again(self) -> None:
+    def verify_again(self, deadline_s: float) -> None:
         """All golden questions once more, of a hot model, and its latency anew; a wrong answer is a quarantine."""
         with self._lock:
             if self.level == Level.HOT:
-                self._guarded(self._verify_again)
+                self._guarded(lambda: self._verify_again(deadline_s))
 
     def unload(self) -> None:
         """Give the memory back; the files stay in the page cache as long as the kernel likes."""
@@ -261,6 +261,11 @@ class HostedModel:
             self._unchecked = []
         self.level = max(self.level, Level.CACHED)
 
+    def _check_rest(self, deadline_s: float) -> None:
+        self._hashing = self._hashing or Hashing(self.pack, self._unchecked)
+        if self._hashing.go_on(lambda: self._clock_s() < deadline_s):
+            self._unchecked, self._hashing = [], None
+
     def _load(self) -> None:
         """Nothing is parsed before its hash is right; weights in bulk, which are only mapped, are hashed meanwhile,
         or where no customer waits (`check_rest`)."""
@@ -284,12 +289,17 @@ class HostedModel:
             self._session = opening.session()
         else:
             self._session = self._opener(self.pack)
-        self._unchecked, self._steady = later, False
+        self._unchecked, self._hashing, self._steady = later, None, False
         self.load_ms = (self._clock_s() - begun_s) * 1e3
         self.level = Level.LOADED if self._session.device == "cpu" else Level.ON_DEVICE
 
     def _may_wait(self, name: str) -> bool:
-        return self._hash_ahead and self.manifest.files[name].bytes > AHEAD_BYTES
+        """Weights alone: golden questions are parsed."""
+        return (
+            self._hash_ahead
+            and name != self.manifest.golden.file
+            and self.manifest.files[name].bytes > AHEAD_BYTES
+        )
 
     def _verify(self, warm_up_s: float, deadline_s: float) -> None:
         assert self._session is not None
@@ -327,14 +337,12 @@ class HostedModel:
         if problem := difference(question.answers, self._session.run(question.inputs), self.manifest.golden):
             self.quarantine(f"golden question 0, asked again: {problem}")
 
-    def _verify_again(self) -> None:
+    def _verify_again(self, deadline_s: float) -> None:
         assert self._session is not None
-        done = warm_up(
-            self._session, read_golden(self.pack), self.manifest.golden, self._clock_s, float("inf")
-        )
+        done = warm_up(self._session, read_golden(self.pack), self.manifest.golden, self._clock_s, deadline_s)
         if done.problem:
             self.quarantine(f"{done.problem}, asked again")
-        else:
+        elif not done.late:
             self.steady_ms = done.steady_ms
 
     def _guarded(self, step: Callable[[], None]) -> None:

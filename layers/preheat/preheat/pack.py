@@ -10,7 +10,8 @@ from preheat.manifest import FILE_NAME, Manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
 LARGE_BYTES = 1 << 20
 """What SHA-256 takes a millisecond for."""
@@ -107,11 +108,14 @@ def check_files(pack: Pack, names: Iterable[str] | None = None) -> None:
     names = list(pack.manifest.files if names is None else names)
     check_sizes(pack, names)
     for name in names:
-        entry = pack.manifest.files[name]
-        if (found := sha256(pack.path(name))) != entry.sha256:
-            raise PackError(
-                f"{pack.folder}: SHA-256 of {name} is {found}, the manifest says {entry.sha256}; copy the pack again"
-            )
+        _compare(pack, name, sha256(pack.path(name)))
+
+
+def _compare(pack: Pack, name: str, found: str) -> None:
+    if found != (expected := pack.manifest.files[name].sha256):
+        raise PackError(
+            f"{pack.folder}: SHA-256 of {name} is {found}, the manifest says {expected}; copy the pack again"
+        )
 
 
 def check_sizes(pack: Pack, names: Iterable[str]) -> None:
@@ -135,6 +139,37 @@ def by_size(pack: Pack) -> tuple[list[str], list[str]]:
         return list(files), []
     large = [name for name, entry in files.items() if entry.bytes > LARGE_BYTES and name not in graphs]
     return [name for name in files if name not in large], large
+
+
+class Hashing:
+    """The hashes of some files, compared piece by piece: what time cuts short goes on where it was."""
+
+    PIECE_BYTES = 4 << 20
+
+    def __init__(self, pack: Pack, names: Iterable[str]) -> None:
+        self._pack, self._left = pack, list(names)
+        self._digest: Any = None
+        self._at = 0
+
+    def go_on(self, more: Callable[[], bool]) -> bool:
+        """Hash while there is to be more; whether all is done. PackError names a file that differs."""
+        import hashlib
+
+        while self._left:
+            name = self._left[0]
+            self._digest = self._digest or hashlib.sha256()
+            with open(self._pack.path(name), "rb", buffering=0) as file:
+                file.seek(self._at)
+                piece = memoryview(bytearray(self.PIECE_BYTES))
+                while size := file.readinto(piece):
+                    self._digest.update(piece[:size])
+                    self._at += size
+                    if not more():
+                        return False
+            _compare(self._pack, name, self._digest.hexdigest())
+            del self._left[0]
+            self._digest, self._at = None, 0
+        return True
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

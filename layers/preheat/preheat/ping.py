@@ -115,7 +115,7 @@ class ModelReport(Frozen):
     needs_ms: float = 0.0
     """What loading it takes, as learnt here, else as its pack says."""
     hashed: bool = True
-    """Whether every file of it that was loaded has the hash that its manifest says."""
+    """Whether each of its files was hashed, and has the hash that its manifest says."""
 
 
 class Reply(Frozen):
@@ -147,7 +147,10 @@ class Reply(Frozen):
 
     @staticmethod
     def from_payload(payload: Any) -> Reply:
-        """Parse an answer; raises PingError where the function does not speak the contract."""
+        """Parse an answer; raises PingError where the function does not speak the contract.
+
+        Fields that are not known are of a later release of the runtime: they are left.
+        """
         body = payload.get("preheat") if isinstance(payload, dict) else None
         if not isinstance(body, dict) or body.get("version") != VERSION:
             raise PingError(f"not a reply of ping contract {VERSION}: {str(payload)[:200]!r}")
@@ -155,10 +158,10 @@ class Reply(Frozen):
             raise PingError(f"the function refused the ping: {body['error']}")
         try:
             models = {
-                name: ModelReport(**{**report, "level": _level(name, report["level"])})
+                name: ModelReport(**{**_known(ModelReport, report), "level": _level(name, report["level"])})
                 for name, report in body["models"].items()
             }
-            return Reply(**{k: v for k, v in body.items() if k not in ("version", "models")}, models=models)
+            return Reply(**{**_known(Reply, body), "models": models})
         except (TypeError, KeyError, AttributeError) as error:
             raise PingError(f"a reply of ping contract {VERSION} with unusable fields: {error}") from error
 
@@ -166,6 +169,10 @@ class Reply(Frozen):
 def refusal(error: PingError) -> dict[str, Any]:
     """The answer to a malformed ping: an ordinary result, since an invocation error would set off alarms."""
     return {"preheat": {"version": VERSION, "error": str(error)}}
+
+
+def _known(kind: type[Frozen], fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: fields[name] for name in kind._fields if name in fields}
 
 
 def _level(model: str, name: Any) -> Level:

@@ -207,7 +207,8 @@ def _start(variant: Variant, folder: Path) -> Run:
         "LAMBDA_TASK_ROOT": str(folder),
         "PREHEAT_MODELS": str(folder),
     }
-    environment = os.environ | lambdas | dict(variant.environment)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREHEAT_")}
+    environment = inherited | lambdas | dict(variant.environment)
     begun = time.monotonic()
     done = subprocess.run(
         [*command, str(STEADY_ANSWERS)],

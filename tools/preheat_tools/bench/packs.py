@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from preheat_tools.pack.sources import Source
 from preheat_tools.pack.writer import Order, write_pack
 
 ANSWER = "answer"
+HOW = f"2: laid out for {machine_family()}, read_ahead\n"
+"""How packs are made now: one in the cache that was made otherwise is made anew."""
 
 
 def ensure(model: Model, cache: Path, say: Callable[[str], None]) -> Path:
@@ -36,9 +39,15 @@ def ensure(model: Model, cache: Path, say: Callable[[str], None]) -> Path:
         say(f"making {model.name}: {model.title}")
         make(model, folder)
     (folder / "model.json").write_text(json.dumps({"factory": model.factory}))
+    made_by = folder / "pack-made-by.txt"
+    if not made_by.exists() or made_by.read_text() != HOW:
+        say(f"the pack of {model.name} is of another release, or not there")
+        for old in ("pack", "within"):
+            shutil.rmtree(folder / old, ignore_errors=True)
     if not (folder / "pack" / "manifest.json").exists():
         say(f"packing {model.name}")
         _pack(model, folder)
+        made_by.write_text(HOW)
     return folder
 
 

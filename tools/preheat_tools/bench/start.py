@@ -95,7 +95,7 @@ def preheat_fast(model_folder: str, pack_folder: str, imports: bool) -> Started:
 
 
 def preheat_within(model_folder: str, pack_folder: str, imports: bool) -> Started:
-    """With the weights in the graph's own file, as a model is usually exported."""
+    """With the weights in the graph's own file, as a model is usually exported; like every graph it is hashed first."""
     os.environ["PREHEAT_MODELS"] = f"{model_folder}/within"
     return _verified(host_of(model_folder, imports=imports), pack_folder)
 
@@ -124,9 +124,12 @@ def host_of(model_folder: str, *, imports: bool, deferred: tuple[str, ...] = ("b
 
 def opened_host(model_folder: str, *, imports: bool, **how: Any) -> ModelHost:
     """A host whose first sessions are opened otherwise than it would."""
+    if how.get("fast", True):
+        from preheat import ModelHost
+    else:  # which would begin the C API's library
+        from preheat.host import ModelHost
     from preheat.deferred import defer
     from preheat.engines import open_session
-    from preheat.host import ModelHost
     from preheat.pack import read_packs
     from preheat.surroundings import Process
 
@@ -143,12 +146,14 @@ def _opened(model_folder: str, pack_folder: str, imports: bool, **how: Any) -> S
 
 
 def _verified(host: ModelHost, pack_folder: str) -> Started:
-    """INIT has ended: the model has answered its golden question as it should, or answers no other."""
+    """INIT has ended: the model has answered its golden question as it should, or there is no figure."""
+    (served,) = host.values()
+    if served.level.name != "HOT":
+        raise RuntimeError(served.problem or f"the model is {served.level.name} after INIT, not HOT")
     mark("answer")
     from preheat.golden import read_golden
     from preheat.pack import read_pack
 
-    (served,) = host.values()
     question = read_golden(read_pack(pack_folder))[0]
     served.run(question.inputs)
     return Started(lambda: served.run(question.inputs), lambda: host.warm({}, float("inf")))
