@@ -70,6 +70,8 @@ class Limits:
 
 def window_floor(configured: Configured, now_s: float) -> int:
     """The highest floor of the windows that are open and of what is expected now; 0 where there is none."""
+    if not (configured.objective.windows or configured.objective.expected):
+        return 0
     minute, day = int(now_s // 60 % 1440), int(now_s // 86400 + 3) % 7
     inside = (
         w.floor
@@ -84,6 +86,8 @@ def window_floor(configured: Configured, now_s: float) -> int:
 
 def next_edge_s(configured: Configured, now_s: float) -> float:
     """When a window, or what is expected, begins or ends next, Unix s; inf where there is none."""
+    if not (configured.objective.windows or configured.objective.expected):
+        return math.inf
     minute_s = now_s // 60 * 60
     now = int(minute_s // 60 + 3 * 1440) % WEEK_MIN
     edges = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -243,6 +244,7 @@ class Prices:
     table_read: float = 0.13e-6
 
     @staticmethod
+    @cache
     def of(architecture: str) -> Prices:
         """The prices for `x86_64` or `arm64`."""
         if architecture == "x86_64":

@@ -262,6 +262,40 @@ def simulator(*, minutes: int, compress: float, json_path: Path | None) -> None:
         json_path.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
 
 
+@bench.command("policy")
+@click.option("--sizes", default="1,100,1000", show_default=True, help="Targets looked at together.")
+@click.option(
+    "--runs", default=50, show_default=True, type=click.IntRange(1, 10_000), help="Cycles of each size."
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+def policy(*, sizes: str, runs: int, json_path: Path | None) -> None:
+    """What a decision of the policy takes, alone and among others.
+
+    \b
+    preheat bench policy
+    preheat bench policy --sizes 10,10000 --runs 5
+    """
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from preheat_tools.bench.policy import STEPS, measure
+
+    try:
+        counts = [int(size) for size in sizes.split(",")]
+        if min(counts) < 1:
+            raise ValueError(sizes)
+    except ValueError:
+        raise click.UsageError(f"--sizes must be whole numbers from 1, as in 1,100; was: {sizes!r}") from None
+    table = Table("targets", *(f"{step}, µs" for step in STEPS), "a decision, µs")
+    costs = list(measure(counts, runs))
+    for one in costs:
+        table.add_row(str(one.targets), *(f"{us:.1f}" for us in one.steps_us), f"{one.decision_us:.1f}")
+    Console(width=110).print(table)
+    if json_path:
+        json_path.write_text(json.dumps([asdict(one) for one in costs], indent=2) + "\n")
+
+
 @bench.command("warm-path")
 @click.option(
     "--packs",
