@@ -84,7 +84,7 @@ def test_instances_are_paid_by_the_hour_for_the_most_at_once(advice: Advice) -> 
 
 def test_preheat_pays_for_itself_too(advice: Advice, case: Case) -> None:
     own = advice.strategy("preheat").kinds["own"]
-    assert own == pytest.approx(3.29, abs=0.1)  # 8 metrics, 8 alarms, a run a minute
+    assert own == pytest.approx(3.39, abs=0.1)  # 8 metrics, 8 alarms of 9 metrics, a run a minute
     assert played("preheat", replace(case, metrics="off")).kinds["own"] < own - 2
     assert all("own" not in one.kinds for one in advice.strategies if one.name != "preheat")
 
