@@ -11,8 +11,9 @@ from preheat.engines import open_session
 from preheat.engines.cpu import AVX2, AVX512, family_of, machine_family
 from preheat.fields import PackError
 from preheat.frozen import replace
+from preheat.hashes import LARGE_BYTES, by_size
 from preheat.manifest import LaidOut, Manifest
-from preheat.pack import LARGE_BYTES, Pack, by_size, read_pack
+from preheat.pack import Pack, read_pack
 
 from ..runtime.fakes import World
 from ..runtime.packs import rewrite_manifest, write_pack

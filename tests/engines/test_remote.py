@@ -23,9 +23,10 @@ from preheat.engines import open_session
 from preheat.fields import PackError
 from preheat.frozen import replace
 from preheat.golden import difference, read_golden
+from preheat.hashes import check_files
 from preheat.host import ModelHost
 from preheat.model import Quarantined
-from preheat.pack import check_files, read_pack
+from preheat.pack import read_pack
 from preheat.remote import add_packs, open_address
 from preheat.remote.fetch import fetch_pack
 from preheat.remote.s3 import Bucket

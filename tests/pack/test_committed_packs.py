@@ -6,7 +6,8 @@ import onnxruntime
 import pytest
 from preheat.engines import open_session
 from preheat.golden import difference, read_golden
-from preheat.pack import check_files, pack_folders, read_pack
+from preheat.hashes import check_files
+from preheat.pack import pack_folders, read_pack
 from preheat.tensor import Tensor
 from preheat_tools.models.evaluation import Questions, Scores, all_but_one, evaluate, popularity
 from preheat_tools.models.msweb import WebData, read_web_data

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import helper
 from preheat.engines.cpu import FAMILIES, machine_family
-from preheat.pack import check_files, read_pack
+from preheat.hashes import check_files
+from preheat.pack import read_pack
 from preheat_tools.cli import main
 
 from .models import dense, save

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import TensorProto, helper, numpy_helper
 from preheat.golden import read_golden
-from preheat.pack import check_files, read_pack
+from preheat.hashes import check_files
+from preheat.pack import read_pack
 from preheat_tools.cli import main
 from preheat_tools.pack.graph import dense_stretches, write_graph
 

@@ -9,18 +9,16 @@ import pytest
 from preheat import ModelHost
 from preheat.engines import EngineError
 from preheat.fields import PackError
-from preheat.frozen import replace
 from preheat.host import RequiredModelFailed, UnknownModel
 from preheat.manifest import Measured
 from preheat.memory import NotReady
-from preheat.model import AHEAD_BYTES, Quarantined
-from preheat.pack import LARGE_BYTES, Hashing, Pack, read_pack
+from preheat.model import Quarantined
+from preheat.pack import Pack
 from preheat.ping import Level
 from preheat.settings import PROVISIONED
 
-from .fakes import VISITED, FakeSurroundings, Left, World
-from .packs import flip_a_byte, rewrite_manifest, write_pack
-from .test_pings import Function
+from .fakes import VISITED, FakeSurroundings, World
+from .packs import write_pack
 
 if TYPE_CHECKING:
     from preheat.engines import Session
@@ -210,171 +208,6 @@ def test_required_models_and_priorities_go_first(models: Path) -> None:
     assert World(models).host.eager() == ["c", "b", "a"]
 
 
-@pytest.mark.parametrize("file", ["model.onnx", "golden.npz"])
-def test_one_wrong_byte_quarantines_a_model_and_no_other(models: Path, file: str) -> None:
-    write_pack(models, "sound")
-    flip_a_byte(write_pack(models, "spoilt") / file)
-    world = World(models).init()
-    with pytest.raises(Quarantined, match=f"SHA-256 of {file} is"):
-        world.host["spoilt"].run(VISITED)
-    assert world.opener.opened == ["sound"]  # an engine never sees a file that is not what was packed
-    world.host["sound"].run(VISITED)
-    assert world.levels() == {"sound": "HOT", "spoilt": "COLD"}
-    (line,) = world.around.records("quarantine")
-    assert (line["model"], line["QuarantinedModels"]) == ("spoilt", [1.0])
-    assert "SHA-256" in line["reason"]
-
-
-def test_weights_in_bulk_are_hashed_beside_the_opening_and_a_wrong_byte_is_found_all_the_same(
-    models: Path,
-) -> None:
-    for name in ("sound", "spoilt"):
-        folder = write_pack(models, name)
-        manifest = read_pack(folder).manifest
-        (folder / "weights.bin").write_bytes(bytes(LARGE_BYTES + 1))
-        rewrite_manifest(folder, manifest)
-    flip_a_byte(models / "spoilt/weights.bin")
-    world = World(models).init()
-    assert world.levels() == {"sound": "HOT", "spoilt": "COLD"}
-    with pytest.raises(Quarantined, match=r"SHA-256 of weights\.bin is"):
-        world.host["spoilt"].run(VISITED)
-
-
-@pytest.fixture
-def spoilt(models: Path) -> Path:
-    """A pack whose weights in bulk differ from its manifest by a byte, and answer as they should."""
-    folder = write_pack(models, "a")
-    manifest = read_pack(folder).manifest
-    (folder / "weights.bin").write_bytes(bytes(AHEAD_BYTES + 1))
-    rewrite_manifest(folder, manifest)
-    flip_a_byte(folder / "weights.bin")
-    return folder
-
-
-def test_weights_that_lambda_delivered_are_hashed_by_the_first_ping_rather_than_before_a_customers_answer(
-    models: Path, spoilt: Path
-) -> None:
-    write_pack(models, "sound")
-    world = World(models, on_lambda=True, root=str(models.parent)).init()
-    assert world.levels() == {"a": "HOT", "sound": "HOT"}
-    assert {name: report.hashed for name, report in world.host.report().items()} == {
-        "a": False,
-        "sound": True,
-    }
-    world.host.warm({}, world.clock.now_s + 10.0)
-    assert world.levels() == {"a": "COLD", "sound": "HOT"}
-    with pytest.raises(Quarantined, match=r"SHA-256 of weights\.bin is"):
-        world.host["a"].run(VISITED)
-    (record,) = world.around.records("quarantine")
-    assert record["model"] == "a"
-
-
-@pytest.mark.parametrize("wrong", [False, True])
-def test_pings_too_short_to_hash_all_of_it_go_on_where_the_last_one_was(
-    models: Path, spoilt: Path, monkeypatch: pytest.MonkeyPatch, *, wrong: bool
-) -> None:
-    (spoilt / "weights.bin").write_bytes(bytes(3 * Hashing.PIECE_BYTES + AHEAD_BYTES))
-    rewrite_manifest(spoilt, read_pack(spoilt).manifest)
-    if wrong:
-        flip_a_byte(spoilt / "weights.bin")
-    world = World(models, on_lambda=True, root=str(models.parent)).init()
-    model = world.host._models["a"]
-    monkeypatch.setattr(model, "_clock_s", lambda: 2.0)  # past the deadline: one piece a ping
-    seen = []
-    for _ in range(8):  # 4 of 28 MiB in each, and a look that nothing is left
-        model.check_rest(1.0)
-        seen.append(model.hashed)
-    assert seen[:5] == [False] * 5
-    assert (model.problem == "", "SHA-256 of weights.bin" in model.problem) == (not wrong, wrong)
-
-
-def test_a_level_that_hashes_is_not_reached_before_they_are_hashed(models: Path, spoilt: Path) -> None:
-    world = World(models, on_lambda=True, root=str(models.parent)).init()
-    world.host.warm({"a": Level.CACHED}, world.clock.now_s + 10.0)
-    assert "SHA-256 of weights.bin" in world.host.report()["a"].problem
-
-
-def test_golden_questions_are_hashed_before_they_are_parsed_however_many(models: Path) -> None:
-    folder = write_pack(models, "a")
-    manifest = read_pack(folder).manifest
-    (folder / "golden.npz").write_bytes(bytes(AHEAD_BYTES + 1))
-    rewrite_manifest(folder, manifest)
-    flip_a_byte(folder / "golden.npz")
-    world = World(models, on_lambda=True, root=str(models.parent)).init()
-    assert "SHA-256 of golden.npz" in world.host.report()["a"].problem
-
-
-def test_an_environment_that_a_late_hash_ended_hashes_first_from_then_on(models: Path, spoilt: Path) -> None:
-    rewrite_manifest(spoilt, replace(read_pack(spoilt).manifest, required=True))
-    flip_a_byte(spoilt / "weights.bin")
-    levels = []
-    for _ in range(2):
-        world = World(models, on_lambda=True, root=str(models.parent)).init()
-        levels.append(world.levels()["a"])
-        with pytest.raises(Left):
-            Function(world).ping()
-    assert levels == ["HOT", "COLD"]
-
-
-@pytest.mark.parametrize("setting", [{"hash_first": True}, {"root": "/var/task"}, {"on_lambda": False}])
-def test_they_are_hashed_before_the_first_answer_where_asked_for_or_brought_from_elsewhere(
-    models: Path, spoilt: Path, setting: dict[str, Any]
-) -> None:
-    world = World(models, **({"on_lambda": True, "root": str(models.parent)} | setting)).init()
-    assert world.levels() == {"a": "COLD"}
-
-
-def test_with_provisioned_concurrency_they_are_hashed_in_init(models: Path, spoilt: Path) -> None:
-    world = World(models, on_lambda=True, root=str(models.parent), initialization=PROVISIONED).init()
-    assert world.levels() == {"a": "COLD"}
-
-
-def test_weights_of_another_size_are_found_at_once(models: Path, spoilt: Path) -> None:
-    (spoilt / "weights.bin").write_bytes(bytes(AHEAD_BYTES))
-    world = World(models, on_lambda=True, root=str(models.parent)).init()
-    assert f"weights.bin has {AHEAD_BYTES} bytes" in world.host.report()["a"].problem
-    assert world.opener.opened == []
-
-
-def test_weights_that_are_hashed_in_no_time_are_hashed_before_the_first_answer_everywhere(
-    models: Path,
-) -> None:
-    folder = write_pack(models, "a")
-    manifest = read_pack(folder).manifest
-    (folder / "weights.bin").write_bytes(bytes(AHEAD_BYTES))
-    rewrite_manifest(folder, manifest)
-    flip_a_byte(folder / "weights.bin")
-    assert World(models, on_lambda=True, root=str(models.parent)).init().levels() == {"a": "COLD"}
-
-
-def test_a_wrong_hash_is_the_reason_given_even_where_the_engine_fails_too(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_pack(models, "a")
-    manifest = read_pack(folder).manifest
-    (folder / "weights.bin").write_bytes(bytes(LARGE_BYTES + 1))
-    rewrite_manifest(folder, manifest)
-    flip_a_byte(folder / "weights.bin")
-    world = World(models)
-
-    def refuses(pack: Pack) -> Session:
-        raise EngineError("the engine says something else")
-
-    monkeypatch.setattr(world.host._models["a"], "_opener", refuses)
-    assert world.init().host.report()["a"].problem.startswith(f"{folder}: SHA-256 of weights.bin is")
-
-
-def test_torch_never_sees_weights_of_a_wrong_hash_however_large(models: Path) -> None:
-    folder = write_pack(models, "a", engine="torch")
-    manifest = read_pack(folder).manifest
-    (folder / "weights.safetensors").write_bytes(bytes(LARGE_BYTES + 1))
-    rewrite_manifest(folder, manifest)
-    flip_a_byte(folder / "weights.safetensors")
-    world = World(models).init()
-    assert "SHA-256 of weights.safetensors" in world.host.report()["a"].problem
-    assert world.opener.opened == []
-
-
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -480,49 +313,6 @@ def test_a_manifest_that_cannot_be_read_counts_as_required(models: Path, text: s
 def test_another_model_that_fails_does_not(models: Path) -> None:
     write_pack(models, "may", wrong_by=1.0)
     assert World(models, initialization=PROVISIONED).init().levels() == {"may": "COLD"}
-
-
-def test_a_warm_up_goes_on_until_latency_is_steady(models: Path) -> None:
-    write_pack(models, "a")
-    world = World(models, answers_s=(0.9, 0.5, 0.4, 0.2, 0.21, 0.2), initialization=PROVISIONED).init()
-    report = world.host.report()["a"]
-    assert report.first_answer_ms == pytest.approx(900.0)
-    assert report.steady_ms == pytest.approx(200.0)
-    assert world.opener.sessions["a"].runs == 5  # both golden questions, then 0.4, 0.2 and 0.21
-
-
-def test_a_latency_that_never_settles_ends_the_warm_up_too(models: Path) -> None:
-    write_pack(models, "a")
-    world = World(
-        models, answers_s=(1.0, 1.0, 0.64, 0.32, 0.16, 0.08, 0.04, 0.02), initialization=PROVISIONED
-    ).init()
-    assert world.opener.sessions["a"].runs == 2 + 5
-
-
-def test_on_demand_somebody_may_wait_so_that_only_a_ping_goes_on_to_a_steady_latency(models: Path) -> None:
-    write_pack(models, "a")
-    world = World(models, answers_s=(0.9, 0.5, 0.4, 0.2, 0.21)).init()
-    assert world.levels() == {"a": "HOT"}
-    assert (world.opener.sessions["a"].runs, world.host.report()["a"].steady_ms) == (2, 0.0)
-    world.host.warm({}, world.clock.now_s + 10.0)
-    assert (world.opener.sessions["a"].runs, world.host.report()["a"].steady_ms) == (5, pytest.approx(200.0))
-    world.host.warm({}, world.clock.now_s + 10.0)
-    assert world.opener.sessions["a"].runs == 5
-
-
-def test_a_warm_up_past_its_deadline_is_tried_once_more_then_given_up(models: Path) -> None:
-    write_pack(models, "a")
-    world = World(models, answers_s=(6.0,)).init()  # a second golden question never comes within 5 s
-    assert world.levels() == {"a": "LOADED"}  # unverified: not served
-    with pytest.raises(Quarantined, match="warm-up took longer than 5 s: 1 of 2 golden questions answered"):
-        world.host["a"].run(VISITED)
-
-
-def test_a_request_to_a_model_whose_warm_up_was_late_gets_no_unverified_answer(models: Path) -> None:
-    write_pack(models, "a")
-    world = World(models, hot=False, answers_s=(6.0,)).init()
-    with pytest.raises(NotReady, match="a is LOADED: its warm-up was not done in time; ask again"):
-        world.host["a"].run(VISITED)
 
 
 @pytest.mark.parametrize(

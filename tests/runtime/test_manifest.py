@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from preheat.fields import PackError
+from preheat.hashes import check_files
 from preheat.manifest import Manifest
-from preheat.pack import check_files, pack_folders, read_pack
+from preheat.pack import pack_folders, read_pack
 
 from .packs import flip_a_byte, write_pack
 

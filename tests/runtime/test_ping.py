@@ -31,6 +31,7 @@ reports = st.builds(
     steady_ms=ms,
     memory_mb=ms,
     problem=st.text(max_size=50),
+    hashed=st.booleans(),
 )
 replies = st.builds(
     Reply,
@@ -124,19 +125,9 @@ def test_the_contract_imports_nothing_heavy() -> None:
     assert done.stdout.split() == []
 
 
-def test_a_reply_of_a_later_release_is_read_without_what_is_not_known() -> None:
-    reply = Reply(
-        environment="e",
-        initialization="on-demand",
-        cold=False,
-        age_s=1.0,
-        idle_s=0.0,
-        requests=0,
-        held_ms=0.0,
-        init_ms=1.0,
-        models={"a": ModelReport(level=Level.HOT, version="v")},
-    )
+@given(replies)
+def test_a_reply_of_a_later_release_is_read_without_what_is_not_known(reply: Reply) -> None:
     payload = reply.to_payload()
-    payload["preheat"]["mood"] = "good"
-    payload["preheat"]["models"]["a"]["mood"] = "good"
+    for later in (payload["preheat"], *payload["preheat"]["models"].values()):
+        later["mood"] = "good"
     assert Reply.from_payload(payload) == reply

@@ -99,9 +99,8 @@ class DynamoHistories:
         found = tuple(target for target in targets if target not in failed)
         history = History.stack([_row(self._items[t], self.clock()) for t in found])
         for row, target in enumerate(found):
-            if self._routed_anew(
-                target
-            ):  # what was reached is of another version: nothing is known to be warm
+            # what was reached is of another version: nothing is known to be warm
+            if self._routed_anew(target):
                 history.columns["reached"][row] = 0
         return Loaded(found, history, failed)
 

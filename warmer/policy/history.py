@@ -53,10 +53,8 @@ LAYOUT = np.dtype(
         ("exposure_s", "f4", (len(LEVELS), BINS)),  # decayed: time that level spent at that idle age
         ("idle_s", "f4", (len(LEVELS),)),  # since that level was last needed, at folded_s
         ("unused_s", "f4", (len(LEVELS),)),  # the same to the instant of that use, as replies tell it
-        (
-            "without",
-            "f4",
-        ),  # decayed over a day: cold starts that doing nothing would have left, as was found …
+        # decayed over a day: cold starts that doing nothing would have left, as was found …
+        ("without", "f4"),
         ("without_expected", "f4"),  # … and as was expected
         ("left", "f4"),  # decayed over a day: cold starts that customers waited for …
         ("left_expected", "f4"),  # … and as many as were expected

@@ -1,7 +1,7 @@
 """Modules that are imported when something of them is first used, or in a ping, where no customer waits.
 
-boto3 takes 150 ms and more of a processor to import, and the interpreter's lock with it, so that no thread hides it. A
-function that needs it in one request of ten makes every customer of a cold start wait for it.
+boto3 takes longer to import than a session to open (docs/cold-start.md), and holds the interpreter's lock meanwhile, so
+that no thread hides it. Where a function needs it in one request of ten, every customer of a cold start waits for it.
 """
 
 from __future__ import annotations
@@ -108,9 +108,8 @@ def imported(stand_in: Deferred) -> ModuleType:
             if sys.modules.get(name) is stand_in:
                 del sys.modules[name]
         module = __import__(name)
-        if not getattr(
-            module.__spec__, "_initializing", False
-        ):  # asked for by its own import, it may yet fail
+        # what asks for itself while it is imported may yet fail
+        if not getattr(module.__spec__, "_initializing", False):
             fields["module"] = module
             _WAITING.pop(name, None)
     return module

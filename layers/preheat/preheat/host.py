@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from _thread import RLock
-
 from preheat.choice import eager_set, order
 from preheat.deferred import defer, load_deferred
 from preheat.departures import MOST, Departures
@@ -11,8 +9,8 @@ from preheat.early import begin_engine
 from preheat.engines import open_session
 from preheat.health import failed_required, reports, required_not_hot, unready
 from preheat.life import Life
-from preheat.loading import InitTime, import_all, side_by_side, slowness
-from preheat.memory import Memory, NotReady
+from preheat.loading import InitTime, import_all, side_by_side
+from preheat.memory import NotReady
 from preheat.model import HostedModel, Quarantined
 from preheat.pack import read_packs
 from preheat.ping import Level, ModelReport
@@ -21,6 +19,7 @@ from preheat.served import Served
 from preheat.settings import ON_DEMAND, PROVISIONED, SNAP_START
 from preheat.snapshot import register
 from preheat.surroundings import Process
+from preheat.warming import Warming
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,8 +74,7 @@ class ModelHost(dict[str, Served]):
         self.unreadable: dict[str, PackError] = {}
         self.life = Life()
         self.load_ms = self.init_ms = 0.0
-        self._memory = Memory(self._models.values(), settings.memory_mb)
-        self._lock = RLock()
+        self._warming = Warming(self._models, settings, self.clock.steady_s, self._tell_if_failed)
         self._told: set[str] = set()
         self._eager: list[str] | None = None
 
@@ -136,9 +134,9 @@ class ModelHost(dict[str, Served]):
 
         def step(name: str) -> None:
             model = self._models[name]
-            if time.begin(name, self._expected_s(model, Level.HOT)):
+            if time.begin(name, self._warming.expected_s(model, Level.HOT)):
                 waited_for = self.settings.initialization == ON_DEMAND
-                self._bring(model, Level.HOT, limit_s - self.clock.steady_s(), eager, waited_for=waited_for)
+                self._warming.bring(model, Level.HOT, limit_s, eager, waited_for=waited_for)
                 time.end(name)
 
         side_by_side(eager, step, (lambda: import_all(modules)) if modules else None)
@@ -170,20 +168,8 @@ class ModelHost(dict[str, Served]):
 
         One that cannot be expected to be done in time is left, and a lesser one may take its turn.
         """
-        levels = dict(wanted) or dict.fromkeys(self.eager(), Level.HOT)
-        keep = {name for name, level in levels.items() if level >= Level.LOADED}
-        behind = [
-            model.candidate()
-            for model in self._sound()
-            if model.name in levels and not model.is_at(levels[model.name])
-        ]
-        for candidate in order(behind):
-            if (left_s := deadline_s - self.clock.steady_s()) <= 0:
-                return
-            model, level = self._models[candidate.name], levels[candidate.name]
-            if self._expected_s(model, level) <= left_s:
-                self._bring(model, level, left_s, keep)
-        self._finish(deadline_s)
+        if self._warming.to_levels(dict(wanted) or dict.fromkeys(self.eager(), Level.HOT), deadline_s):
+            self._finish(deadline_s)
 
     def verify_every_model(self, deadline_s: float) -> None:
         """For who must know all of them, as far as the time goes: what is hot answers all its questions anew, what was
@@ -192,11 +178,9 @@ class ModelHost(dict[str, Served]):
         self.warm({}, deadline_s)
         waiting = order(model.candidate() for model in self._sound() if not model.is_known)
         for candidate in reversed(waiting):
-            model, left_s = self._models[candidate.name], deadline_s - self.clock.steady_s()
-            if self._expected_s(model, Level.HOT) <= left_s:
-                self._bring(model, Level.HOT, left_s, ())
-                model.check_rest(deadline_s)
-                self._tell_if_failed(model)
+            self._warming.to_levels({candidate.name: Level.HOT}, deadline_s)
+            self._models[candidate.name].check_rest(deadline_s)
+            self._tell_if_failed(self._models[candidate.name])
         if waiting:
             self.warm({}, deadline_s)
         for model in hot:
@@ -210,7 +194,7 @@ class ModelHost(dict[str, Served]):
 
     def take_report(self) -> dict[str, ModelReport]:
         """The same for a ping's reply: requests are counted anew from here on."""
-        with self._lock:
+        with self._warming.lock:
             found = self.report()
             for model in self._models.values():
                 model.requests = 0
@@ -254,19 +238,19 @@ class ModelHost(dict[str, Served]):
 
     def answer(self, model: HostedModel, inputs: Mapping[str, Tensor | Any]) -> dict[str, Tensor]:
         """A request's answer, by a model that is verified first where it is not yet."""
-        with self._lock:
+        with self._warming.lock:
             model.in_use += 1
             model.requests += 1
         try:
             if model.level < Level.HOT:
-                self._make_hot(model)
+                self._warming.make_hot(model, waited_for=True)
                 if model.level < Level.HOT and not model.problem:
                     raise NotReady(
                         f"{model.name} is {model.level.name}: its warm-up was not done in time; ask again"
                     )
             return model.run(inputs)
         finally:
-            with self._lock:
+            with self._warming.lock:
                 model.in_use -= 1
 
     def _ahead_of_traffic(self) -> None:
@@ -282,71 +266,8 @@ class ModelHost(dict[str, Served]):
         for model in self._sound():
             model.check_rest(deadline_s)
             self._tell_if_failed(model)
-        self._repack(deadline_s)
+        self._warming.repack(deadline_s)
         load_deferred(lambda: deadline_s - self.clock.steady_s() > IMPORTS_S)
-
-    def _repack(self, deadline_s: float) -> None:
-        """Second sessions at full speed, where no customer waits, one after another: memory is checked for each."""
-        for candidate in order(model.candidate() for model in self._sound() if model.may_repack()):
-            model = self._models[candidate.name]
-            with self._lock:
-                if model.in_use:
-                    continue
-                model.repack(
-                    slowness=slowness(self._models.values()),
-                    left_s=deadline_s - self.clock.steady_s(),
-                    room_mb=self._memory.free_mb(),
-                )
-
-    def _bring(
-        self,
-        model: HostedModel,
-        level: Level,
-        left_s: float,
-        keep: Iterable[str],
-        *,
-        waited_for: bool = False,
-    ) -> None:
-        try:
-            if level == Level.HOT:
-                self._make_hot(model, left_s, keep, waited_for=waited_for)
-            elif level >= Level.LOADED:
-                with self._lock:
-                    self._memory.take(model, keep)
-                    model.load()
-            elif level == Level.CACHED:
-                model.cache()
-            else:
-                with self._lock:
-                    if not model.in_use:
-                        model.unload()
-        except NotReady:
-            return  # its level in the reply says so
-        self._tell_if_failed(model)
-
-    def _make_hot(
-        self,
-        model: HostedModel,
-        left_s: float = float("inf"),
-        keep: Iterable[str] = (),
-        *,
-        waited_for: bool = True,
-    ) -> None:
-        """Load and verify within `left_s`; meanwhile it is in use, so that no other model's need evicts it."""
-        deadline_s = self.clock.steady_s() + left_s
-        with self._lock:
-            self._memory.take(model, keep)
-            model.in_use += 1
-        try:
-            model.make_hot(self.settings.warm_up_s, deadline_s, waited_for=waited_for)
-        finally:
-            with self._lock:
-                model.in_use -= 1
-        self._tell_if_failed(model)
-
-    def _expected_s(self, model: HostedModel, level: Level) -> float:
-        """How long a model will take to a level here."""
-        return model.ready_ms(level) * slowness(self._models.values()) / 1e3
 
     def _sound(self) -> Iterator[HostedModel]:
         return (model for model in self._models.values() if not model.problem)

@@ -9,7 +9,7 @@ from preheat.engines import EngineError, open_session
 from preheat.engines.beside import Opening
 from preheat.fields import PackError
 from preheat.golden import difference, read_golden
-from preheat.pack import Hashing, by_size, check_files, check_sizes
+from preheat.hashes import Hashes
 from preheat.ping import Level, ModelReport
 from preheat.warmup import until_steady, verify, warm_up
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     Opener = Callable[[Pack], Session]
 
-AHEAD_BYTES = 16 << 20
-"""What takes longer to hash than a customer should wait for it: some 20 ms."""
 MOST_LATE = 2
 """A model whose warm-up passes its deadline this many times in a row is given up."""
 
@@ -46,7 +44,7 @@ class HostedModel:
         *,
         hash_ahead: bool = False,
     ) -> None:
-        """`hash_ahead` leaves the largest weights to `check_rest`, for a pack that somebody else has checked."""
+        """`hash_ahead` leaves the largest weights to `check_rest` (`preheat.hashes`)."""
         self.pack = pack
         self.level = Level.COLD
         self.problem = ""
@@ -60,9 +58,7 @@ class HostedModel:
         self.load_ms = self.first_answer_ms = self.steady_ms = 0.0
         self._clock_s, self._opener = clock_s, opener
         self._session: Session | None = None
-        self._unchecked = [] if pack.checked else list(pack.manifest.files)
-        self._hash_ahead = hash_ahead
-        self._hashing: Hashing | None = None
+        self._hashes = Hashes(pack, ahead=hash_ahead)
         self._steady = False
         self._late = 0
         self._pays: bool | None = None
@@ -132,7 +128,7 @@ class HostedModel:
     @property
     def hashed(self) -> bool:
         """Whether each of its files has the hash that the manifest says."""
-        return not self._unchecked
+        return self._hashes.done
 
     @property
     def is_known(self) -> bool:
@@ -149,7 +145,7 @@ class HostedModel:
 
     def cache(self) -> None:
         """Bring the files into the page cache by checking their hashes."""
-        if (self.level < Level.CACHED or self._unchecked) and not self.problem:
+        if (self.level < Level.CACHED or not self.hashed) and not self.problem:
             self._guarded(self._check)
 
     def load(self) -> None:
@@ -176,8 +172,8 @@ class HostedModel:
     def check_rest(self, deadline_s: float = float("inf")) -> None:
         """Hash what was not hashed before it was loaded, as far as the time goes; a wrong hash is a quarantine."""
         with self._lock:
-            if self._unchecked and self.level >= Level.CACHED:
-                self._guarded(lambda: self._check_rest(deadline_s))
+            if self._hashes.has_late and self.level >= Level.CACHED:
+                self._guarded(lambda: self._hashes.go_on(lambda: self._clock_s() < deadline_s))
 
     def may_repack(self) -> bool:
         """Whether a packed session is worth a look at time and memory."""
@@ -256,50 +252,29 @@ class HostedModel:
         return self._session.run(inputs)
 
     def _check(self) -> None:
-        if self._unchecked:
-            check_files(self.pack, self._unchecked)
-            self._unchecked = []
+        self._hashes.compare_all()
         self.level = max(self.level, Level.CACHED)
 
-    def _check_rest(self, deadline_s: float) -> None:
-        self._hashing = self._hashing or Hashing(self.pack, self._unchecked)
-        if self._hashing.go_on(lambda: self._clock_s() < deadline_s):
-            self._unchecked, self._hashing = [], None
-
     def _load(self) -> None:
-        """Nothing is parsed before its hash is right; weights in bulk, which are only mapped, are hashed meanwhile,
-        or where no customer waits (`check_rest`)."""
         begun_s = self._clock_s()
-        mapped = set(by_size(self.pack)[1])
-        later = [name for name in self._unchecked if name in mapped and self._may_wait(name)]
-        beside = [name for name in self._unchecked if name in mapped and name not in later]
-        check_files(self.pack, [name for name in self._unchecked if name not in mapped])
-        check_sizes(self.pack, later)
-        if self.manifest.read_ahead and later:
+        self._hashes.compare_first()
+        if self.manifest.read_ahead and self._hashes.has_late:
             from preheat.engines.read_ahead import begin_read_ahead  # few packs are that large
 
             begin_read_ahead(self.pack)
-        if beside:
+        if self._hashes.has_beside:
             opening = Opening(lambda: self._opener(self.pack))
             try:
-                check_files(self.pack, beside)
+                self._hashes.compare_beside()
             except (PackError, OSError):
                 _give_up(opening)
                 raise
             self._session = opening.session()
         else:
             self._session = self._opener(self.pack)
-        self._unchecked, self._hashing, self._steady = later, None, False
+        self._steady = False
         self.load_ms = (self._clock_s() - begun_s) * 1e3
         self.level = Level.LOADED if self._session.device == "cpu" else Level.ON_DEVICE
-
-    def _may_wait(self, name: str) -> bool:
-        """Weights alone: golden questions are parsed."""
-        return (
-            self._hash_ahead
-            and name != self.manifest.golden.file
-            and self.manifest.files[name].bytes > AHEAD_BYTES
-        )
 
     def _verify(self, warm_up_s: float, deadline_s: float) -> None:
         assert self._session is not None

@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERSION = 1
+FIELDS = ("version", "release_at_ms", "models", "departures", "every")
 MAX_HOLD_S = 0.25
 """However far off a release is, a ping is never held longer: a held environment is one a customer cannot have."""
 MAX_HOLD_SHARE = 0.1
 """Nor past this share of the time the invocation has left."""
-
-
-FIELDS = dict.fromkeys(("version", "release_at_ms", "models", "departures", "every"))
 LATEST_MS = 2**53
 """Up to which every whole number is one in any JSON reader (RFC 8259, section 6)."""
 

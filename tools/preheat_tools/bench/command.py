@@ -10,6 +10,20 @@ from rich.console import Console
 
 from preheat_tools.bench import catalog
 
+_MODELS = click.option(
+    "--models", default=",".join(m.name for m in catalog.MODELS), show_default=True, help="Which of the four."
+)
+_FOLDER = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=catalog.CACHE,
+    show_default=True,
+    help="Cache of models.",
+)
+_JSON = click.option(
+    "--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file."
+)
+
 
 @click.group(name="bench")
 def bench() -> None:
@@ -17,9 +31,7 @@ def bench() -> None:
 
 
 @bench.command("cold-start")
-@click.option(
-    "--models", default=",".join(m.name for m in catalog.MODELS), show_default=True, help="Which of the four."
-)
+@_MODELS
 @click.option(
     "--runs", default=7, show_default=True, type=click.IntRange(1, 100), help="Fresh processes a variant."
 )
@@ -35,14 +47,8 @@ def bench() -> None:
     "--no-torch", is_flag=True, help="Leave torch_naive out; the models must be in the cache folder."
 )
 @click.option("--no-lambda", is_flag=True, help="Leave out the starts inside awslambdaric.")
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=catalog.CACHE,
-    show_default=True,
-    help="Cache of models.",
-)
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@_FOLDER
+@_JSON
 def cold_start(
     *,
     models: str,
@@ -123,23 +129,15 @@ def _caches(text: str) -> list[str]:
 
 
 @bench.command("techniques")
-@click.option(
-    "--models", default=",".join(m.name for m in catalog.MODELS), show_default=True, help="Which of the four."
-)
+@_MODELS
 @click.option(
     "--runs", default=5, show_default=True, type=click.IntRange(1, 100), help="Fresh processes a start."
 )
 @click.option(
     "--cache", "caches", default="warm", show_default=True, help="Page cache: warm, cold or warm,cold."
 )
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=catalog.CACHE,
-    show_default=True,
-    help="Cache of models.",
-)
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@_FOLDER
+@_JSON
 def techniques(*, models: str, runs: int, caches: str, folder: Path, json_path: Path | None) -> None:
     """What each technique of a cold start gives: starts with all of them, and with all but one.
 
@@ -180,7 +178,7 @@ def techniques(*, models: str, runs: int, caches: str, folder: Path, json_path: 
 @click.option(
     "--runs", default=5, show_default=True, type=click.IntRange(1, 100), help="Rounds of each size."
 )
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@_JSON
 def pings(*, sizes: str, runs: int, json_path: Path | None) -> None:
     """Rounds of pings over local HTTP: the warmer's sender beside boto3 in threads and in processes.
 
@@ -224,7 +222,7 @@ def pings(*, sizes: str, runs: int, json_path: Path | None) -> None:
     type=click.FloatRange(1, 120),
     help="Minutes in a real one.",
 )
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@_JSON
 def simulator(*, minutes: int, compress: float, json_path: Path | None) -> None:
     """The simulator's cold starts beside those of real workers on the local cloud, for the same traffic.
 
@@ -267,7 +265,7 @@ def simulator(*, minutes: int, compress: float, json_path: Path | None) -> None:
 @click.option(
     "--runs", default=50, show_default=True, type=click.IntRange(1, 10_000), help="Cycles of each size."
 )
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@_JSON
 def policy(*, sizes: str, runs: int, json_path: Path | None) -> None:
     """What a decision of the policy takes, alone and among others.
 
@@ -307,7 +305,7 @@ def policy(*, sizes: str, runs: int, json_path: Path | None) -> None:
 @click.option(
     "--calls", default=2000, show_default=True, type=click.IntRange(10), help="Calls a model, in turn."
 )
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@_JSON
 def warm_path(*, packs: Path, calls: int, json_path: Path | None) -> None:
     """What the runtime adds to a warm request and to a ping, beyond the model's own time.
 

@@ -21,7 +21,7 @@ PLAYED = (
 )
 STARTED = (
     "First and next: over HTTP through the API. Starts: from the start of a process to an answer that was checked, by "
-    "onnxruntime as usually written and by the host, both with boto3 and Powertools imported, nothing else running."
+    "onnxruntime as usually written and by the host; both import Powertools and boto3, which the host defers."
 )
 RELEASED = ("requests", "met_new_version", "failed", "cold_starts", "p50_ms", "p99_ms")
 
@@ -67,10 +67,9 @@ def _left(after: dict[str, Any]) -> str:
     """Which cold starts are left while the warmer ticks."""
     if not after["cold_starts"]:
         return "After the first cycle no customer met a cold start."
-    return (
-        f"Cold starts after the first cycle: {after['pings_met']} of {after['cold_starts']} met a round of pings, "
-        f"the others a pool that was busy or gone."
-    )
+    others = after["cold_starts"] - after["pings_met"]
+    met_none = f", {others} a pool that was busy or gone" if others else ""
+    return f"Cold starts after the first cycle: {after['pings_met']} met a round of pings{met_none}."
 
 
 def table(found: dict[str, Any]) -> Table:

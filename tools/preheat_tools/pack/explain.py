@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import onnx
+from preheat.hashes import check_sizes
 from preheat.manifest import Manifest, TensorSpec
-from preheat.pack import Pack, check_sizes, read_pack
+from preheat.pack import Pack, read_pack
 
 
 def explain(folder: Path) -> str:

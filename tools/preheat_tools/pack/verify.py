@@ -11,7 +11,8 @@ from preheat.engines.cpu import machine_family
 from preheat.fields import PackError
 from preheat.frozen import replace
 from preheat.golden import difference, read_golden
-from preheat.pack import Pack, check_files, read_pack
+from preheat.hashes import check_files
+from preheat.pack import Pack, read_pack
 
 if TYPE_CHECKING:
     from preheat.engines import Session

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import onnx
 from preheat.frozen import replace
+from preheat.hashes import sha256
 from preheat.manifest import FILE_NAME, GoldenSpec, LaidOut, Manifest, Measured, PackFile, content_version
-from preheat.pack import read_pack, sha256
+from preheat.pack import read_pack
 
 from preheat_tools.pack.golden import GOLDEN_FILE, Arrays, Case, Tolerance, ask, write_golden
 from preheat_tools.pack.graph import GRAPH_FILE, dense_stretches, write_graph, write_laid_out

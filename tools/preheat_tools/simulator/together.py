@@ -4,7 +4,7 @@
 """All functions of a trace at once, compiled: one call plays them all up to an instant, or a cycle's rounds of pings.
 
 Each function's arrays stay its own and grow by themselves; the compiled code finds them by their addresses, a row a
-function. Whoever replaces an array writes its new address (`Function.note_arrays`) and keeps the array alive.
+function. Whoever replaces an array writes its new address (`Function._note_arrays`) and keeps the array alive.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ WEIGHTS_FILE = "weights.bin"
 
 
 def begin_read_ahead(pack: Pack) -> None:
-    """In a thread, which ends by itself; nothing where the pack names no stretches, or another graph is to be run."""
+    """In a thread, which ends by itself; nothing where the pack names no stretches."""
     stretches = pack.manifest.read_ahead
     if stretches and WEIGHTS_FILE in pack.manifest.files:
         start_new_thread(read_ahead, (pack.path(WEIGHTS_FILE), stretches))
