@@ -174,7 +174,7 @@ def test_no_round_is_larger_than_the_ceiling(ceiling: int) -> None:
 def test_provisioned_concurrency_that_failed_is_a_problem_with_lambdas_reason() -> None:
     failed = Capacity(requested=4, allocated=1, status="FAILED", status_reason="FUNCTION_ERROR_INIT_FAILURE")
     world = World(provisioner=InstantProvisioner({A: failed}))
-    world.store.rows[A] = provisioned_history(4, busy=2.0)
+    world.store.rows[A] = provisioned_history(4, busy=1)
     (outcome,) = run_cycle(BOTH[:1], world.ports(), Preheat(), NOW_S)
     assert outcome.said == "FAILED: FUNCTION_ERROR_INIT_FAILURE" == outcome.to_record()["said"]
     assert outcome.problems == ("capacity: FAILED: FUNCTION_ERROR_INIT_FAILURE",)
@@ -184,13 +184,13 @@ def test_provisioned_concurrency_that_failed_is_a_problem_with_lambdas_reason() 
 def test_why_provisioned_concurrency_is_less_than_was_asked_for_is_said_and_no_problem() -> None:
     bounded = Capacity(requested=2, allocated=2, status="READY", status_reason="4 were wanted, bounded by 2")
     world = World(provisioner=InstantProvisioner({A: bounded}))
-    world.store.rows[A] = provisioned_history(2, busy=3.0)
+    world.store.rows[A] = provisioned_history(2, busy=2)
     (outcome,) = run_cycle(BOTH[:1], world.ports(), Preheat(), NOW_S)
     assert outcome.said == "READY: 4 were wanted, bounded by 2" and outcome.problems == ()
 
 
-def provisioned_history(count: int, busy: float) -> bytes:
-    """A row whose target has so much provisioned concurrency; 2 erlangs are worth one, 3 are worth two."""
+def provisioned_history(count: int, busy: int) -> bytes:
+    """A row whose target has so much provisioned concurrency, of which `busy` pay."""
     history = History.blank(1)
     history.columns["provisioned"], history.columns["busy"] = count, busy
     history.columns["first_s"] = history.columns["folded_s"] = NOW_S - 86_400

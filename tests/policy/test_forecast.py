@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmer.policy.counting import fold
+from warmer.policy.counting import LARGER_SLOTS, fold
+from warmer.policy.expectation import Uses
 from warmer.policy.forecast import hazard_per_s, trust
-from warmer.policy.history import FORECASTERS, LEVELS, WIDTHS, History
+from warmer.policy.history import FIRST_SLOTS, FORECASTERS, LEVELS, WIDTHS, History
 
 MIDNIGHT_S = 1_700_006_400.0
 BY_AGE, BY_DAYS, BY_HOUR = range(len(FORECASTERS))
@@ -62,3 +63,18 @@ def test_the_loss_is_the_pinball_loss_of_all_quantiles(need: int, chances: list[
     )  # the least peak not exceeded with that chance
     pinball = np.maximum(levels * (need - quantiles), (levels - 1) * (need - quantiles))
     assert 2 * pinball.mean() == pytest.approx(scored, abs=0.01)
+
+
+def test_a_burst_that_found_too_few_is_seldom_the_largest() -> None:
+    """Slots beyond what customers who waited needed are expected sooner than if a round had told of the same need."""
+    quiet, now_s = lived({}, days=1)
+    hazards = []
+    for cold in (0.0, 6.0):
+        history = History(quiet.columns.copy())
+        uses = Uses(ago_s=np.zeros((1, len(LEVELS))), count=np.ones((1, len(LEVELS))), cold=np.array([cold]))
+        fold(history.columns, np.array([0]), np.array([now_s + 300.0]), np.array([6.0]), uses)
+        hazards.append(hazard_per_s(history, now_s + 600.0)[0])
+    told, waited = hazards
+    sooner = FIRST_SLOTS[waited > 1.5 * told]
+    assert sooner.tolist() == [slot for slot in FIRST_SLOTS if 6 < slot <= 6 + LARGER_SLOTS]
+    assert waited[:6] == pytest.approx(told[:6])

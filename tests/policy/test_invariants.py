@@ -80,14 +80,14 @@ def test_never_above_the_ceiling_and_never_below_the_floor_when_a_round_goes_out
         assert pings >= floor
 
 
-look = st.tuples(st.integers(60, 6 * 3600), st.floats(0, 40), st.booleans())
-"""Seconds since the last look, the load in erlangs, and whether the time was used."""
+look = st.tuples(st.integers(60, 6 * 3600), st.integers(0, 40), st.booleans())
+"""Seconds since the last look, the servers that are worth provisioning, and whether the time was used."""
 
 
 @settings(max_examples=150, deadline=None)
 @given(looks=st.lists(look, max_size=40), budget=st.floats(0, 100))
 def test_what_is_spent_stays_within_the_months_budget_pings_and_provisioned_concurrency_together(
-    looks: list[tuple[int, float, bool]], budget: float
+    looks: list[tuple[int, int, bool]], budget: float
 ) -> None:
     objective = Objective(monthly_budget_usd=budget, cold_start_cost_usd=1.0, floor=5)
     batch = Batch([Configured(target=A, objective=objective)], History.blank(1), NOW_S)
@@ -155,7 +155,7 @@ def test_a_new_months_budget_pays_for_what_the_last_month_provisioned_only_until
     objective = Objective(monthly_budget_usd=3.0)
     batch = Batch([Configured(target=A, objective=objective)], History.blank(1), month_s - 600)
     batch = replace(batch, history=absorb(batch, Facts(at_s=batch.now_s)))
-    batch.history.columns["busy"] = 40.0
+    batch.history.columns["busy"] = 40
     last = int(Preheat().plan(batch, TERMS).provisioned[0])
     granted = {A: Capacity(requested=last, allocated=last, status="READY")}
     batch = replace(
@@ -245,7 +245,7 @@ def test_our_own_pings_are_no_customers_traffic(
     )
     after = absorb(batch, Facts(at_s=start_s + 60 * len(calls), demand={A: demand}))
     assert after["rate_s"][0] == pytest.approx(np.mean(calls[-60:]) / 60, abs=1e-6)
-    assert after["busy"][0] == pytest.approx(min(calls[-15:]) / 60 * 30, abs=1e-6)
+    assert after["busy"][0] == busy_servers(np.array(calls[-15:]) / 60 * 30)
 
 
 @pytest.mark.parametrize("late_s", [0.0, 3.0, 30.0, 63.0])
@@ -312,7 +312,7 @@ FUNCTIONS = (FunctionFacts(), FunctionFacts(memory_mb=3008, architecture="arm64"
 
 @given(
     days=st.lists(
-        st.tuples(days, st.floats(0, 8), st.sampled_from(AIMS), st.sampled_from(FUNCTIONS)),
+        st.tuples(days, st.integers(0, 8), st.sampled_from(AIMS), st.sampled_from(FUNCTIONS)),
         min_size=2,
         max_size=6,
     ),
@@ -320,7 +320,7 @@ FUNCTIONS = (FunctionFacts(), FunctionFacts(memory_mb=3008, architecture="arm64"
 )
 @settings(max_examples=60, deadline=None)
 def test_a_target_is_decided_alike_alone_and_among_others(
-    days: list[tuple[list[tuple[int, int, int]], float, Objective, FunctionFacts]], unread: set[int]
+    days: list[tuple[list[tuple[int, int, int]], int, Objective, FunctionFacts]], unread: set[int]
 ) -> None:
     """But for what others have seen of lifetimes and of the forecast, which is shared on purpose."""
     configured = [
@@ -328,7 +328,16 @@ def test_a_target_is_decided_alike_alone_and_among_others(
         for i, (_, _, objective, facts) in enumerate(days)
     ]
     history = History.stack([history_of(rounds, Objective())[0].history.rows()[0] for rounds, *_ in days])
-    for shared in ("trials", "deaths", "without", "without_expected", "left", "left_expected"):
+    for shared in (
+        "trials",
+        "deaths",
+        "age_trials",
+        "age_deaths",
+        "without",
+        "without_expected",
+        "left",
+        "left_expected",
+    ):
         history.columns[shared] = 0
     history.columns["busy"] = [busy for _, busy, *_ in days]
     missing = frozenset(c.target for i, c in enumerate(configured) if i in unread)
@@ -366,8 +375,25 @@ def test_the_hold_is_the_cheapest_of_all_holds() -> None:
 
 
 def test_servers_past_break_even_by_erlangs_formula() -> None:
-    # at 3 erlangs the ordered servers carry 0.75, 0.66, 0.55, 0.42 …: two are past 65 %
-    assert busy_servers(np.array([0.0, 0.5, 3.0, 200.0])).tolist() == [0, 0, 2, 185]
+    # at 3 erlangs the ordered servers carry 0.75, 0.66, 0.55, 0.42 …: two are past 62 %
+    steady = [busy_servers(np.full(15, erlangs)) for erlangs in (0.0, 0.5, 3.0, 200.0)]
+    assert steady == [0, 0, 2, 185]
+    assert busy_servers(np.array([6.0, 0.0] * 7)) == 0, "busy in half of the minutes is busy half of the time"
+    assert busy_servers(np.array([3.0] * 14 + [0.0])) == 1, "a quiet minute is not the end of it"
+
+
+@pytest.mark.parametrize(("minutes", "servers"), [(5, 7), (9, 7), (10, 2), (14, 2), (15, 2), (40, 2)])
+def test_a_few_minutes_do_not_change_what_is_provisioned(minutes: int, servers: int) -> None:
+    """Reads every 15 minutes bring 14 or 16 of them, as the scheduler's second falls: 14 ended what 15 had begun."""
+    start_s = NOW_S // 60 * 60
+    batch = Batch([Configured(target=A)], History.blank(1), start_s)
+    batch = replace(batch, history=absorb(batch, Facts(at_s=start_s)))
+    batch.history.columns["busy"] = 7
+    demand = Demand(
+        start_s=start_s, period_s=60.0, peak_concurrency=(5,) * minutes, invocations=(180,) * minutes, duration_s=1.0
+    )  # fmt: skip
+    after = absorb(batch, Facts(at_s=start_s + 60.0 * minutes + 120, demand={A: demand}))
+    assert after["busy"].tolist() == [servers]
 
 
 def test_what_waited_behind_inits_is_no_need() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from warmer.policy.counting import fold
-from warmer.policy.history import History
+from warmer.policy.history import AGES_S, History
 from warmer.policy.lifetime import NEW_SHARE
 from warmer.policy.plans import Batch, Plans
 from warmer.policy.preheat import Preheat, lots
@@ -66,12 +66,21 @@ def drawn(history: History) -> History:
     return history
 
 
+def aged() -> History:
+    """One of three environments is as old as none has been seen to get."""
+    history = known(STEADY, reached=3)
+    history.columns["ages_s"][0, :3] = 7000.0, 900.0, 900.0
+    history.columns["age_trials"][0, np.searchsorted(AGES_S, 7000.0 + 600.0)] = 50.0
+    history.columns["age_deaths"][0, np.searchsorted(AGES_S, 7000.0 + 600.0)] = 45.0
+    return history
+
+
 TABLE = [
     pytest.param(lambda: known([0.0] * 4 * 288), None, False, Reason.COLD_IS_CHEAPER, id="four-days-without-a-request"),
     pytest.param(lambda: known(EVERY_MINUTE, init_s=0.2), Objective(cold_start_cost_usd=0.0), False,
                  Reason.TRAFFIC_KEEPS_WARM, id="customers-come-all-the-time"),
     pytest.param(lambda: known(STEADY, reached=3), None, False, Reason.PINGS_PAY, id="needed-every-quarter-of-an-hour"),
-    pytest.param(lambda: known(STEADY, busy=3.0), None, False, Reason.PROVISIONED_PAYS, id="three-busy-all-the-time"),
+    pytest.param(lambda: known(STEADY, busy=3), None, False, Reason.PROVISIONED_PAYS, id="three-busy-all-the-time"),
     pytest.param(lambda: History.blank(1), None, False, Reason.NO_HISTORY, id="never-looked-at"),
     pytest.param(lambda: known(STEADY, reached=3), Objective(floor=50), False, Reason.FLOOR, id="a-floor"),
     pytest.param(lambda: known(STEADY, reached=3), Objective(windows=(TUESDAY,)), False, Reason.WINDOW, id="window"),
@@ -88,6 +97,7 @@ TABLE = [
                  id="a-rate-instead-of-a-price"),
     pytest.param(lambda: known(STEADY, settling=True), None, False, Reason.SETTLING, id="allocation-in-progress"),
     pytest.param(lambda: known(STEADY), None, True, Reason.UNKNOWN, id="metrics-could-not-be-read"),
+    pytest.param(aged, None, False, Reason.RENEWED, id="one-of-them-about-to-end-of-age"),
     pytest.param(lambda: drawn(settled(5)()), None, False, Reason.LEARNING_LIFETIME, id="drawn-to-try-longer"),
 ]  # fmt: skip
 
@@ -126,7 +136,7 @@ def test_every_reason_has_a_row() -> None:
 
 
 def test_what_could_not_be_read_leaves_provisioned_concurrency_alone() -> None:
-    history = known(STEADY, busy=5.0)
+    history = known(STEADY, busy=4)
     assert decided(history).provisioned.tolist() == [4]
     assert decided(history, unread=True).provisioned.tolist() == [-1]
     assert decided(replace(history)).provisioned.tolist() == [4]

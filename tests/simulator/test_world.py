@@ -18,7 +18,7 @@ from preheat_tools.simulator.traces import Series, Trace
 from preheat_tools.simulator.world import SimulatedDemand, SimulatedPinger, SimulatedProvisioner, World
 
 from warmer.policy.plans import Batch, Plans
-from warmer.policy.replies import LastUsed, Tally, tally_of
+from warmer.policy.replies import Ages, LastUsed, Tally, tally_of
 from warmer.policy.values import Round, Terms
 
 sizes = st.lists(st.integers(1, 200), min_size=1, max_size=3)
@@ -43,11 +43,12 @@ def test_a_tally_is_that_of_its_reports(rounds: list[list[int]], provisioned: in
         reports = pinger.send(asked)
         brought, counted = tally_of(reports), Tally.of(dict(reports))
         for field in fields(Tally):
-            if field.name != "last_used":
+            if field.name not in {"last_used", "ages"}:
                 np.testing.assert_array_equal(getattr(brought, field.name), getattr(counted, field.name))
-        for field in fields(LastUsed):
-            one, other = (getattr(tally.last_used, field.name) for tally in (brought, counted))
-            np.testing.assert_array_equal(one, other)
+        for kind, name in ((LastUsed, "last_used"), (Ages, "ages")):
+            for field in fields(kind):
+                one, other = (getattr(getattr(tally, name), field.name) for tally in (brought, counted))
+                np.testing.assert_array_equal(one, other)
 
 
 @settings(max_examples=40, deadline=None)

@@ -15,6 +15,7 @@ from warmer.policy.expectation import Uses
 from warmer.policy.history import History
 from warmer.policy.metrics import absorb_demand
 from warmer.policy.plans import Batch
+from warmer.policy.renewal import learn_ages
 from warmer.policy.replies import Tally, tally_of
 from warmer.policy.rounds import absorb_rounds, note_rounds
 from warmer.policy.routing import believe, learn_by_replies, need_in_turn, unsure
@@ -82,6 +83,7 @@ def _absorb_reports(columns: NDArray[np.void], batch: Batch[History], facts: Fac
     for number in (columns["in_turn"] | unsure(columns))[rows].nonzero()[0].tolist():
         duration_s = float(columns["duration_s"][rows[number]])
         in_turn[number] = need_in_turn(_sightings(facts, tally, number), float(spans_s[number]), duration_s)
+    learn_ages(columns, rows, tally, departed_s)
     used = absorb_rounds(columns, rows, tally, departed_s)
     learn_by_replies(columns, rows, used, in_turn, spans_s)
     believe(columns, rows, columns["turn_peak"][rows])

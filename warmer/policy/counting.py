@@ -17,6 +17,10 @@ HALF_LIFE_S = 2 * 3600.0
 DAYS_HALF_LIFE_S = LOSS_HALF_LIFE_S = 24 * 3600.0
 WEEKS_HALF_LIFE_S = 14 * 24 * 3600.0
 PEAK_HALF_LIFE_S = 24 * 3600.0
+LARGER_SLOTS = 8
+LARGER_SHARE = 0.5
+"""A burst that found too few environments is seldom the largest one: so many slots beyond it count as needed by so
+much."""
 WINDOW_S = 300.0
 BLOCK = 128
 """Rows that are counted at a time: what they take stays in the processor's cache."""
@@ -48,11 +52,18 @@ def fold(
     idle = columns["idle_s"][rows]
     at = at_age(idle + span[:, None] / 2)
     needed = FIRST_SLOTS[None, :] <= needs[:, None]
-    _count(columns["events"], rows, kept, at, needed)
+    _count(columns["events"], rows, kept, at, needed if uses is None else needed + _larger(needs, uses))
     _count(columns["exposure_s"], rows, kept, at, span[:, None])
     columns["idle_s"][rows] = np.where(needed, 0.0, np.minimum(idle + span[:, None], 1e6))
     columns["peak"][rows] = np.maximum(columns["peak"][rows] * 0.5 ** (span / PEAK_HALF_LIFE_S), needs)
     columns["folded_s"][rows] = ends_s
+
+
+def _larger(needs: Floats, uses: Uses) -> Floats:
+    """What slots beyond the need of customers who waited count of an event, (rows, levels)."""
+    beyond = FIRST_SLOTS[None, :] - needs[:, None]
+    near = (beyond > 0) & (beyond <= LARGER_SLOTS) & (uses.cold > 0)[:, None]
+    return np.where(near, LARGER_SHARE, 0.0)
 
 
 def _count_long(

@@ -33,9 +33,16 @@ class Depth:
 
 
 def best_depth(  # noqa: PLR0917
-    history: History, money: Economics, until_next_s: Floats, gone: Floats, now_s: float, terms: Terms
+    history: History,
+    money: Economics,
+    until_next_s: Floats,
+    gone: Floats,
+    lasting: Ints,
+    now_s: float,
+    terms: Terms,
 ) -> Depth:
-    """`gone` is the share of idle environments that die before the next round although pinged in this one."""
+    """`gone` is the share of idle environments that die before the next round although pinged in this one; `lasting`
+    are the environments that are there and not too old."""
     span = until_next_s[:, None]
     columns = Economics(
         money.run_usd_s[:, None], money.request_usd[:, None], money.init_usd[:, None], money.cold_usd[:, None]
@@ -50,8 +57,7 @@ def best_depth(  # noqa: PLR0917
     pings = LEVELS[None, :].astype(np.float64)
     hold = best_hold_s(pings, jitter, rate, columns)
     upkeep = (
-        np.where(LEVELS[None, :] <= history["reached"][:, None], gone[:, None], 1 / AMORTISED_ROUNDS)
-        * columns.init_usd
+        np.where(LEVELS[None, :] <= lasting[:, None], gone[:, None], 1 / AMORTISED_ROUNDS) * columns.init_usd
     )
     saved = np.cumsum((columns.cold_usd * cold - upkeep) * WIDTHS, axis=1)
     turned_away = turned_away_usd(hold, pings, rate, columns, terms)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from warmer.policy.history import History
-from warmer.policy.plans import Batch, Floats, Ints
+from warmer.policy.plans import Batch, Floats
 from warmer.policy.values import FunctionFacts, Prices, Terms
 
 DEFAULT_JITTER_S = 0.01
@@ -15,7 +15,7 @@ MIN_RUN_S = 0.001
 """Lambda bills by the millisecond."""
 LONGEST_HOLD_S = 0.25
 """The runtime holds no longer (preheat.ping.MAX_HOLD_S)."""
-BREAK_EVEN_USE = 0.65
+BREAK_EVEN_USE = 0.62
 """Provisioned concurrency is cheaper than on demand above 60 % of use; the rest is for what changes meanwhile."""
 MOST_SERVERS = 64
 MOST_VOLLEYS = 3
@@ -90,26 +90,19 @@ def turned_away_usd(hold_s: Floats, pings: Floats, rate_s: Floats, money: Econom
     return lost
 
 
-def busy_servers(load: Floats) -> Ints:
-    """How many of the servers that are tried in order are busy past break-even under that load (erlangs).
+def busy_servers(load: Floats) -> int:
+    """How many of the servers that are tried in order were busy past break-even in the mean of minutes, `load` being
+    theirs in erlangs, (minutes,).
 
     Server j carries A·(B(j-1, A) - B(j, A)), B being Erlang's loss formula; no server carries more than all the load.
+    Where load is large against its square root, all but that much of it is busy.
     """
-    servers = np.zeros(len(load), np.int64)
-    loaded = load > BREAK_EVEN_USE
-    servers[loaded] = _busy_servers(load[loaded])
-    return servers
-
-
-def _busy_servers(load: Floats) -> Ints:
+    if load.mean() > MOST_SERVERS:
+        return int(np.floor(load.mean() - np.sqrt(load.mean())))
     blocked = np.ones_like(load)
-    servers = np.zeros(len(load), np.int64)
-    for j in range(1, MOST_SERVERS + 1):
-        now = load * blocked / (j + load * blocked)
-        use = load * (blocked - now)
-        servers = np.where((use > BREAK_EVEN_USE) & (servers == j - 1), j, servers)
+    for server in range(MOST_SERVERS + 1):
+        now = load * blocked / (server + 1 + load * blocked)
+        if (load * (blocked - now)).mean() <= BREAK_EVEN_USE:
+            return server
         blocked = now
-        if not (servers == j).any():
-            break
-    # past the table the load is large against its square root: all but the spread of it is busy
-    return np.where(load > MOST_SERVERS, np.floor(load - np.sqrt(load)), servers).astype(np.int64)
+    return MOST_SERVERS

@@ -16,8 +16,8 @@ PRIOR_SPAN_S = 300.0
 PRIOR_PEAK = 4.0
 GUESS_HALF_LIFE_S = 24 * 3600.0
 """What is guessed of a target gives way where nobody calls it: half of it every day, then with the peak's memory."""
-PRIOR_STEEPNESS = 5.0
-"""A level j never needed is (peak/j)^5 as likely as one at the peak: bursts grow, but seldom by much."""
+PRIOR_STEEPNESS = 8.0
+"""A level j never needed is (peak/j)^8 as likely as one at the peak: bursts grow, but seldom by much."""
 SMOOTHING_S = 20_000.0
 
 

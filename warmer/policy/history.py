@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 6
+VERSION = 7
 """Of the row's layout. A row of another version is as good as none: what matters in it is read from CloudWatch anew."""
 
 
@@ -39,6 +39,12 @@ MODELS = 16
 """Models of a target whose traffic is counted; of more, those asked least are forgotten."""
 INTERVALS = 31
 """Rounds are counted by the minutes since the round before, 0 to 30, for how long idle environments live."""
+
+AGES_S = 600.0 * 1.04 ** np.arange(127)
+"""Edges between the bins of environments' ages: from 10 minutes, past which they have been seen to go, to a day."""
+AGE_BINS = len(AGES_S) + 1
+OLDEST = 12
+"""Environments of the last round whose ages are remembered: the oldest go first."""
 
 ROUNDS = 25
 """Rounds remembered one by one, to take them out of CloudWatch's minutes: those between two reads of it."""
@@ -69,7 +75,7 @@ LAYOUT = np.dtype(
         ("loss", "f4", (len(FORECASTERS),)),  # decayed: how wrong each forecaster was (see `counting.judge`)
         ("peak", "f4"),  # slowly decaying maximum of need
         ("rate_s", "f4"),  # requests a second, decayed over an hour
-        ("busy", "f4"),  # concurrency of the quietest of the last minutes read
+        ("busy", "i4"),  # servers, tried in order, that were busy past break-even in the last minutes read
         ("duration_s", "f4"),
         ("init_s", "f4"),  # learned from replies; 0: not yet
         ("jitter_s", "f4"),  # mean of pings' travel beyond the least; 0: not yet
@@ -87,6 +93,13 @@ LAYOUT = np.dtype(
         ("in_turn", "?"),  # whether environments are taken to be used in turn, as far as is known
         ("trials", "f4", (INTERVALS,)),  # decayed: idle environments awaited after so many minutes …
         ("deaths", "f4", (INTERVALS,)),  # … and those of them that were gone
+        (
+            "ages_s",
+            "f4",
+            (OLDEST,),
+        ),  # of the oldest environments that the last round reached, descending; 0: none
+        ("age_trials", "f4", (AGE_BINS,)),  # decayed: environments awaited at that age …
+        ("age_deaths", "f4", (AGE_BINS,)),  # … and those of them that were gone
         ("models", "S40", (MODELS,)),  # names of models that were asked; empty: a free place
         ("model_calls", "f4", (MODELS,)),  # decayed: customers' requests for each
         ("model_load_s", "f4", (MODELS,)),  # what loading it takes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmer.policy.history import INTERVALS, History, Some
 from warmer.policy.plans import Floats, Ints
@@ -29,11 +30,16 @@ NEW_SHARE, AGAIN_SHARE = 0.15, 0.03
 
 def death_probability(history: History | Some) -> tuple[Floats, Floats]:
     """Share of idle environments gone after so many minutes, (targets, minutes), and how many were awaited."""
-    trials, deaths = history["trials"].astype(np.float64), history["deaths"].astype(np.float64)
-    weight = max(SHARED_WEIGHT, min(1.0, 50.0 / max(1.0, trials.sum())))
-    trials = trials + weight * (trials.sum(axis=0) - trials)
-    deaths = deaths + weight * (deaths.sum(axis=0) - deaths)
+    weight = max(SHARED_WEIGHT, min(1.0, 50.0 / max(1.0, float(history["trials"].sum()))))
+    trials, deaths = shared(history["trials"], weight), shared(history["deaths"], weight)
     return deaths / (trials + PRIOR_DEATHS), trials
+
+
+def shared(counted: NDArray[np.float32], weight: float = SHARED_WEIGHT) -> Floats:
+    """What was counted of each target, (targets, bins), and of all the others by `weight`."""
+    own = counted.astype(np.float64)
+    total: Floats = own + weight * (own.sum(axis=0) - own)
+    return total
 
 
 def best_minutes(history: History, ping_usd: Floats, remake_usd: Floats) -> tuple[Ints, Ints, Floats]:

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmer.policy.counting import WINDOW_S, fold
+from warmer.policy.economics import busy_servers
 from warmer.policy.routing import Minutes, believe, learn_by_peaks
 from warmer.policy.values import Demand
 
-QUIET_MINUTES = 15
+LAST_MINUTES, FEWEST_MINUTES = 15, 10
+"""What is provisioned follows the last minutes that were read; fewer say too little, and nothing is changed."""
 
 
 def absorb_demand(columns: NDArray[np.void], demands: Sequence[tuple[int, Demand]]) -> None:
@@ -32,10 +34,9 @@ def _count(columns: NDArray[np.void], row: int, demand: Demand, minutes: Minutes
     if len(peaks):
         if demand.duration_s > 0:
             record["duration_s"] = demand.duration_s
-        last = calls[-QUIET_MINUTES:]
-        record["busy"] = (
-            (last.min() if len(last) == QUIET_MINUTES else 0) / demand.period_s * demand.duration_s
-        )
+        last = calls[-LAST_MINUTES:]
+        if len(last) >= FEWEST_MINUTES:
+            record["busy"] = busy_servers(last / demand.period_s * demand.duration_s)
         record["rate_s"] = max(float(record["rate_s"]), calls[-60:].mean() / demand.period_s)
         record["demand_s"] = max(float(record["demand_s"]), float(starts[-1] + demand.period_s))
     if record["demand_s"] == 0:

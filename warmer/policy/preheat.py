@@ -13,13 +13,14 @@ import numpy as np
 
 from warmer.policy.absorb import absorb_into
 from warmer.policy.depth import Depth, best_depth
-from warmer.policy.economics import Economics, best_hold_s, busy_servers, jitter_s, ping_usd
+from warmer.policy.economics import Economics, best_hold_s, jitter_s, ping_usd
 from warmer.policy.forecast import trust
 from warmer.policy.history import FORECASTERS, History
 from warmer.policy.lifetime import best_minutes, death_probability
 from warmer.policy.limits import Limits, next_edge_s
 from warmer.policy.models import wanted as wanted_models
 from warmer.policy.plans import Batch, Bools, Floats, Ints, Looks, Plans
+from warmer.policy.renewal import aged
 from warmer.policy.target_rate import priced_by_rate
 from warmer.policy.values import Facts, Reason, Terms
 
@@ -43,7 +44,7 @@ class Preheat:
         history, now = batch.history, batch.now_s
         known = now - np.where(history["first_s"] > 0, history["first_s"], now)
         every = np.clip(known, FIRST_READ_S, READ_EVERY_S)
-        busy = (history["provisioned"] > 0) | (history["busy"] > 0.6)
+        busy = (history["provisioned"] > 0) | (history["busy"] > 0)
         every = np.where(busy, READ_BUSY_S, every)
         if not terms.announces:
             every = np.minimum(every, READ_BUSY_S)
@@ -67,13 +68,16 @@ class Preheat:
         # the lot, which is drawn by the last round, would stay the same for ever
         gone = gone[np.arange(len(history)), known]
         until_next_s = known.astype(np.float64) * 60.0
-        money = priced_by_rate(batch, money, until_next_s, gone, terms)
-        depth = best_depth(history, money, until_next_s, gone, batch.now_s, terms)
-        limits = Limits.of(batch, money, terms, busy_servers(history["busy"].astype(np.float64)))
+        lost, going = aged(history, until_next_s, batch.now_s)
+        lasting = np.maximum(history["reached"] - lost - going, 0)
+        money = priced_by_rate(batch, money, until_next_s, gone, lasting, terms)
+        depth = best_depth(history, money, until_next_s, gone, lasting, batch.now_s, terms)
+        limits = Limits.of(batch, money, terms, history["busy"].astype(np.int64))
         wanted = limits.bounded(depth.pings)
         late = batch.now_s - history["round_s"] >= (minutes - 1.5) * 60.0
         grown = wanted > history["reached"]
-        pings = np.where(late | grown, wanted, 0)
+        # those that are going take pings too: what is wanted lasts beside them
+        pings = np.where((late | grown) & (wanted > 0), limits.bounded(wanted + going), 0)
         provisioned, settling = limits.provisioned, history["settling"].astype(np.bool_)
         held = np.where(pings > 0, np.maximum(provisioned, history["provisioned"]), 0)
         unread = np.array([target in batch.unread for target in batch.targets], np.bool_)
@@ -90,7 +94,7 @@ class Preheat:
                 _next_look(again, batch.now_s, minutes),
                 batch.column(lambda c: next_edge_s(c, batch.now_s)),
             ),
-            reason=_reasons(batch, depth, limits, provisioned, unread, settling, exploring),
+            reason=_reasons(batch, depth, limits, provisioned, unread, settling, exploring, going),
             cost_usd=depth.cost_usd,
             cold_starts=depth.cold_starts,
             cost_without_usd=depth.cost_without_usd,
@@ -117,12 +121,17 @@ def _bases(history: History) -> list[str]:
 def _interval(batch: Batch[History], money: Economics, terms: Terms) -> tuple[Ints, Ints, Bools]:
     """Minutes until the next round, those that are known to cost least, and which targets try longer ones."""
     history = batch.history
-    reached = np.maximum(history["reached"].astype(np.float64), 1.0)
-    hold = best_hold_s(reached, jitter_s(history), history["rate_s"].astype(np.float64), money)
-    price = ping_usd(hold, reached, money, terms)
+    price = _price(history, np.maximum(history["reached"], 1), money, terms)
     best, trial, share = best_minutes(history, price, money.init_usd)
     exploring = lots(batch) < share
     return np.where(exploring, trial, best), best, exploring
+
+
+def _price(history: History, pings: Ints, money: Economics, terms: Terms) -> Floats:
+    """Of one ping of a round of so many, (targets,)."""
+    count = pings.astype(np.float64)
+    hold = best_hold_s(count, jitter_s(history), history["rate_s"].astype(np.float64), money)
+    return ping_usd(hold, count, money, terms)
 
 
 def lots(batch: Batch[History]) -> Floats:
@@ -163,6 +172,7 @@ def _reasons(  # noqa: PLR0917
     unread: Bools,
     settling: Bools,
     exploring: Bools,
+    going: Ints,
 ) -> Sequence[Reason]:
     wanted = np.maximum(depth.pings, limits.floor)
     tests = (
@@ -177,6 +187,7 @@ def _reasons(  # noqa: PLR0917
         (Reason.NO_HISTORY, _unknown(batch.history)),
         (Reason.PROVISIONED_PAYS, provisioned > 0),
         (Reason.LEARNING_LIFETIME, exploring & (depth.pings > 0)),
+        (Reason.RENEWED, (going > 0) & (depth.pings > 0)),
         (Reason.PINGS_PAY, depth.pings > 0),
         (Reason.TRAFFIC_KEEPS_WARM, depth.kept_by_traffic > 0.5),
     )

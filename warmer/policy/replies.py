@@ -11,6 +11,9 @@ import numpy as np
 from warmer.policy.plans import Floats, Ints
 from warmer.policy.values import Failed, RoundReport, Target
 
+LEAST_AGE_S = 0.001
+"""Of an environment that is there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LastUsed:
@@ -35,6 +38,24 @@ class LastUsed:
             idle_s=idle_s[order],
             requests=requests[order],
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ages:
+    """On-demand environments that rounds found, (environments,), in any order."""
+
+    round: Ints
+    age_s: Floats
+
+    def oldest(self, rounds: int, count: int) -> Floats:
+        """The ages of the `count` oldest ones of each round, descending, (rounds, count); 0 where there are fewer."""
+        order = np.lexsort((-self.age_s, self.round))
+        ordered = self.round[order]
+        place = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+        some = place < count
+        ages: Floats = np.zeros((rounds, count))
+        ages[ordered[some], place[some]] = np.maximum(self.age_s[order[some]], LEAST_AGE_S)
+        return ages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,6 +84,7 @@ class Tally:
     of_models: Sequence[int]
     """Rounds whose replies tell of models."""
     last_used: LastUsed
+    ages: Ages
 
     @staticmethod
     def of(reports: Mapping[Target, RoundReport | Failed]) -> Tally:
@@ -79,6 +101,15 @@ class Tally:
             ],
             np.float64,
         ).reshape(-1, 3)
+        own_ones = np.array(
+            [
+                (number, one.age_s)
+                for number, (_, report) in enumerate(came)
+                for one in report.sightings
+                if not one.provisioned
+            ],
+            np.float64,
+        ).reshape(-1, 2)
         return Tally(
             targets=[target for target, _ in came],
             found=found,
@@ -98,6 +129,7 @@ class Tally:
                 if any(one.models for one in report.sightings)
             ],
             last_used=LastUsed.of(used_ones[:, 0].astype(np.int64), used_ones[:, 1], used_ones[:, 2]),
+            ages=Ages(round=own_ones[:, 0].astype(np.int64), age_s=own_ones[:, 1]),
         )
 
 

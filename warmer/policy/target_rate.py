@@ -9,15 +9,15 @@ import numpy as np
 from warmer.policy.depth import best_depth
 from warmer.policy.economics import Economics
 from warmer.policy.history import History
-from warmer.policy.plans import Batch, Floats
+from warmer.policy.plans import Batch, Floats, Ints
 from warmer.policy.values import Terms
 
 PRICES_USD = 10.0 ** np.arange(-5.0, 0.6, 0.5)
 """From where nothing is worth a ping to where everything is: what lies between is found to a factor of 3."""
 
 
-def priced_by_rate(
-    batch: Batch[History], money: Economics, until_next_s: Floats, gone: Floats, terms: Terms
+def priced_by_rate(  # noqa: PLR0917
+    batch: Batch[History], money: Economics, until_next_s: Floats, gone: Floats, lasting: Ints, terms: Terms
 ) -> Economics:
     """`money` with the price of a cold start that keeps each target's rate, where it has one.
 
@@ -39,6 +39,7 @@ def priced_by_rate(
             replace(some, cold_usd=usd + some.init_usd),
             until_next_s[rows],
             gone[rows],
+            lasting[rows],
             batch.now_s,
             terms,
         )

@@ -202,6 +202,8 @@ class Reason(StrEnum):
     """Nothing is known of this target yet: what other targets teach decides."""
     LEARNING_LIFETIME = "learning_lifetime"
     """The round is put off to see whether idle environments live longer than is known."""
+    RENEWED = "renewed"
+    """Some environments are not expected to get as old as the next round: new ones are made beside them."""
     FLOOR = "floor"
     """The user's floor, above what pays."""
     WINDOW = "window"

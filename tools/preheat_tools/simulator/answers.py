@@ -10,7 +10,7 @@ from preheat_tools.simulator.fleet import Floats, Found, Ints
 from preheat_tools.simulator.function import demand_of
 from warmer.policy.answers import Answered
 from warmer.policy.plans import Bools
-from warmer.policy.replies import LastUsed, Tallied, Tally
+from warmer.policy.replies import Ages, LastUsed, Tallied, Tally
 from warmer.policy.values import Capacity, Demand, Facts, RoundReport, Sighting, Target
 
 
@@ -85,7 +85,10 @@ class SimulatedReports(Answered[RoundReport], Tallied):
 
     def tally(self) -> Tally:
         column, found = self._found.summaries.T, self._found.found
-        used = (found[:, eng.F_FIRST] > 0) & (found[:, eng.F_PC] == 0) & (found[:, eng.F_SERVED] > 0)
+        own = (
+            (found[:, eng.F_FIRST] > 0) & (found[:, eng.F_PC] == 0) & (found[:, eng.F_ID] != eng.THROTTLED_ID)
+        )
+        used = own & (found[:, eng.F_SERVED] > 0)
         rounds = np.repeat(np.arange(len(self.targets)), np.diff(self._found.edges))
         init_s = column[together.R_MADE] * self._init_s
         return Tally(
@@ -103,6 +106,7 @@ class SimulatedReports(Answered[RoundReport], Tallied):
             departed_s=self._departed_s,
             of_models=(),
             last_used=LastUsed.of(rounds[used], found[used, eng.F_IDLE], found[used, eng.F_SERVED]),
+            ages=Ages(round=rounds[own], age_s=found[own, eng.F_AGE]),
         )
 
 

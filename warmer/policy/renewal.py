@@ -1,0 +1,77 @@
+"""How old environments get, however they are pinged: undocumented, learned from what rounds find.
+
+One that is not expected to get as old as the next round is as good as gone: where its slot is worth a new one, the new
+one is made beside it, before a customer misses the old one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warmer.policy.history import AGE_BINS, AGES_S, OLDEST, History
+from warmer.policy.lifetime import shared
+from warmer.policy.plans import Floats, Ints
+from warmer.policy.replies import Tally
+
+HALF_LIFE_S = 24 * 3600.0
+EXPECTED = 0.3
+"""Share gone at an age from which on an environment is not expected to get so old. If it does all the same, the new one
+was made one round too early, and no other is made for it."""
+DOUBT = 10.0
+"""In environments: an age is no end before some have been seen to end there, as one is missed now and then; nor is it
+one if more have passed it, as environments that were made together and found idle too long are gone together."""
+LATE_S = 1.0
+"""A reply's age and the round's instant differ by a ping's travel: so much is no age."""
+
+
+def learn_ages(columns: NDArray[np.void], rows: NDArray[np.int64], tally: Tally, at_s: Floats) -> None:
+    """Count, by the age that each would have now, the environments of the round before that are awaited, and those
+    that are gone; and remember the oldest ones of this round, which went out at `at_s`, (rounds,)."""
+    since_s = np.maximum(at_s - columns["round_s"][rows], 1.0)
+    before = columns["ages_s"][rows]
+    told = tally.sent >= columns["reached"][rows]  # one that a round did not look for is not missed
+    awaited = np.flatnonzero(((before > 0) & told[:, None]).any(axis=1))
+    ages = tally.ages
+    if len(awaited):
+        now_s = before[awaited] + since_s[awaited, None]
+        number, _ = (before[awaited] > 0).nonzero()
+        expected = _by_age(number, now_s[before[awaited] > 0], len(awaited))
+        place = np.full(len(rows), -1)
+        place[awaited] = np.arange(len(awaited))
+        there = (place[ages.round] >= 0) & (ages.age_s >= since_s[ages.round] - LATE_S)
+        found = _by_age(place[ages.round[there]], ages.age_s[there], len(awaited))
+        kept = 0.5 ** (since_s[awaited, None] / HALF_LIFE_S)
+        some = rows[awaited]
+        columns["age_trials"][some] = columns["age_trials"][some] * kept + expected
+        columns["age_deaths"][some] = columns["age_deaths"][some] * kept + np.maximum(expected - found, 0)
+    columns["ages_s"][rows] = ages.oldest(len(rows), OLDEST)
+
+
+def _by_age(number: Ints, age_s: Floats, rows: int) -> Floats:
+    """How many of each row are of each age, (rows, AGE_BINS)."""
+    at = number * AGE_BINS + np.searchsorted(AGES_S, age_s)
+    counted: Floats = np.bincount(at, minlength=rows * AGE_BINS).reshape(rows, AGE_BINS).astype(np.float64)
+    return counted
+
+
+def aged(history: History, until_next_s: Floats, now_s: float) -> tuple[Ints, Ints]:
+    """Of the environments that the last round reached: those not expected to get as old as now, and those that are
+    there but not expected to get as old as they would be at the next round; both (targets,)."""
+    none = np.zeros(len(history), np.int64)
+    oldest = history["ages_s"][:, 0] + (now_s - history["round_s"]) + until_next_s
+    rows = np.flatnonzero((history["ages_s"][:, 0] > 0) & (oldest > AGES_S[0]))
+    if not len(rows) or not history["age_deaths"].any():
+        return none, none
+    trials, died = shared(history["age_trials"])[rows], shared(history["age_deaths"])[rows]
+    lived = trials - died
+    passed = lived[:, ::-1].cumsum(axis=1)[:, ::-1] - lived
+    ends = np.logical_or.accumulate((died > EXPECTED * (trials + DOUBT)) & (died > passed), axis=1)
+    ages_s = history["ages_s"][rows]
+    now = ages_s + (now_s - history["round_s"][rows])[:, None]
+    row = np.arange(len(rows))[:, None]
+    gone = (ages_s > 0) & ends[row, np.searchsorted(AGES_S, now)]
+    going = (ages_s > 0) & ~gone & ends[row, np.searchsorted(AGES_S, now + until_next_s[rows, None])]
+    lost, dying = none.copy(), none
+    lost[rows], dying[rows] = gone.sum(axis=1), going.sum(axis=1)
+    return lost, dying
