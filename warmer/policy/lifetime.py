@@ -74,19 +74,22 @@ def gone_after(history: History | Some) -> Floats:
     shortest and the longest that were ever measured.
     """
     share, trials = death_probability(history)
-    gone = np.ones((len(history), LONGEST_LIFE_MINUTES + 1))
+    died = (share * (trials + PRIOR_DEATHS)).T
+    trials = np.ascontiguousarray(trials.T)
+    gone = np.ones(
+        (LONGEST_LIFE_MINUTES + 1, len(history))
+    )  # a minute's are together, as each follows the last
     safe = np.arange(SAFE_MINUTES + 1)
-    gone[:, safe] = share[:, SAFE_MINUTES, None] * safe / SAFE_MINUTES
+    gone[safe] = share[:, SAFE_MINUTES] * safe[:, None] / SAFE_MINUTES
     last = np.zeros(len(history))
     for minute in range(SAFE_MINUTES + 1, INTERVALS):
-        before, n = gone[:, minute - 1], trials[:, minute]
-        guessed = 1 - (1 - before) * (1 - np.maximum(GUESSED_HAZARD[minute], last))
-        died = share[:, minute] * (n + PRIOR_DEATHS)
-        gone[:, minute] = np.minimum((died + GUESS_WEIGHT * guessed) / (n + GUESS_WEIGHT), 1.0)
-        hazard = np.maximum((gone[:, minute] - before) / np.maximum(1 - before, 1e-9), 0.0)
+        alive, n = 1 - gone[minute - 1], trials[minute]
+        guessed = 1 - alive * (1 - np.maximum(GUESSED_HAZARD[minute], last))
+        gone[minute] = np.minimum((died[minute] + GUESS_WEIGHT * guessed) / (n + GUESS_WEIGHT), 1.0)
+        hazard = np.maximum((gone[minute] - gone[minute - 1]) / np.maximum(alive, 1e-9), 0.0)
         last = np.where(n > 0, hazard, last)
-    untried = 1 - np.maximum(GUESSED_HAZARD[INTERVALS:], last[:, None])
-    gone[:, INTERVALS:] = 1 - (1 - gone[:, INTERVALS - 1, None]) * np.cumprod(untried, axis=1)
+    untried = 1 - np.maximum(GUESSED_HAZARD[INTERVALS:, None], last)
+    gone[INTERVALS:] = 1 - (1 - gone[INTERVALS - 1]) * np.cumprod(untried, axis=0)
     # what survived so long survived every minute before
-    nondecreasing: Floats = np.minimum.accumulate(gone[:, ::-1], axis=1)[:, ::-1]
+    nondecreasing: Floats = np.ascontiguousarray(np.minimum.accumulate(gone[::-1])[::-1].T)
     return nondecreasing

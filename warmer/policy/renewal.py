@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmer.policy.history import AGE_BINS, AGES_S, OLDEST, History
-from warmer.policy.lifetime import shared
+from warmer.policy.lifetime import SHARED_WEIGHT, shared
 from warmer.policy.plans import Floats, Ints
 from warmer.policy.replies import Tally
 
@@ -58,20 +58,33 @@ def _by_age(number: Ints, age_s: Floats, rows: int) -> Floats:
 def aged(history: History, until_next_s: Floats, now_s: float) -> tuple[Ints, Ints]:
     """Of the environments that the last round reached: those not expected to get as old as now, and those that are
     there but not expected to get as old as they would be at the next round; both (targets,)."""
-    none = np.zeros(len(history), np.int64)
-    oldest = history["ages_s"][:, 0] + (now_s - history["round_s"]) + until_next_s
-    rows = np.flatnonzero((history["ages_s"][:, 0] > 0) & (oldest > AGES_S[0]))
-    if not len(rows) or not history["age_deaths"].any():
-        return none, none
-    trials, died = shared(history["age_trials"])[rows], shared(history["age_deaths"])[rows]
+    lost, going = np.zeros(len(history), np.int64), np.zeros(len(history), np.int64)
+    since_s = now_s - history["round_s"]
+    first = _first_end(history["age_trials"], history["age_deaths"])
+    if first == AGE_BINS:
+        return lost, going
+    oldest = history["ages_s"][:, 0]
+    rows = np.flatnonzero((oldest > 0) & (oldest + since_s + until_next_s > AGES_S[first - 1]))
+    trials, died = (shared(history[name])[rows, first:] for name in ("age_trials", "age_deaths"))
     lived = trials - died
     passed = lived[:, ::-1].cumsum(axis=1)[:, ::-1] - lived
-    ends = np.logical_or.accumulate((died > EXPECTED * (trials + DOUBT)) & (died > passed), axis=1)
-    ages_s = history["ages_s"][rows]
-    now = ages_s + (now_s - history["round_s"][rows])[:, None]
-    row = np.arange(len(rows))[:, None]
+    ends = np.zeros((len(rows), AGE_BINS), np.bool_)
+    ends[:, first:] = np.logical_or.accumulate((died > EXPECTED * (trials + DOUBT)) & (died > passed), axis=1)
+    ages_s, row = history["ages_s"][rows], np.arange(len(rows))[:, None]
+    now = ages_s + since_s[rows, None]
     gone = (ages_s > 0) & ends[row, np.searchsorted(AGES_S, now)]
-    going = (ages_s > 0) & ~gone & ends[row, np.searchsorted(AGES_S, now + until_next_s[rows, None])]
-    lost, dying = none.copy(), none
-    lost[rows], dying[rows] = gone.sum(axis=1), going.sum(axis=1)
-    return lost, dying
+    soon = (ages_s > 0) & ends[row, np.searchsorted(AGES_S, now + until_next_s[rows, None])]
+    lost[rows], going[rows] = gone.sum(axis=1), (soon & ~gone).sum(axis=1)
+    return lost, going
+
+
+def _first_end(trials: NDArray[np.float32], deaths: NDArray[np.float32]) -> int:
+    """The first bin of age at which any target's environments may be expected to end; AGE_BINS where there is none.
+
+    Most of the time there is none, and what would tell of each target need not be worked out.
+    """
+    most_deaths = deaths.max(axis=0) + SHARED_WEIGHT * deaths.sum(axis=0)
+    least_trials = np.maximum(SHARED_WEIGHT * (trials.sum(axis=0) - trials.max(axis=0)), 0.0)
+    may = most_deaths > EXPECTED * (np.maximum(least_trials, most_deaths) + DOUBT)
+    may[0] = False  # so young they are gone for having been idle
+    return int(may.argmax()) if may.any() else AGE_BINS
