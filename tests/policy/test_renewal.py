@@ -79,7 +79,7 @@ def test_an_end_that_more_have_passed_is_none() -> None:
     """Environments that idled too long between two rounds are gone together, of the same age, whatever that is."""
     batch, now_s = told_of(Pool(TWO_HOURS_S), 8, 12)
     batch = replace(batch, history=absorb(batch, Pool(0.0).ping(12, now_s)))
-    assert batch.history["age_deaths"].sum() == 12
+    assert batch.history["age_deaths"].sum() == 12, "all at once, and by clocks that agreed before"
     later = Pool(TWO_HOURS_S, [now_s] * 12)
     for number in range(1, 12):
         batch = replace(batch, history=absorb(batch, later.ping(12, now_s + EVERY_S * number)))
@@ -112,6 +112,22 @@ def test_an_environment_that_a_round_did_not_look_for_is_not_missed() -> None:
     batch, now_s = told_of(pool := Pool(TWO_HOURS_S), 10, 12)
     batch = replace(batch, history=absorb(batch, pool.ping(4, now_s)))
     assert batch.history["age_deaths"].sum() == 0
+
+
+@pytest.mark.parametrize("pace", [1 / 60, 0.5, 3.0])
+def test_where_environments_clocks_run_at_another_pace_nothing_is_learned(pace: float) -> None:
+    """A clock that stands still while an environment is frozen, or a local cloud whose time is compressed."""
+    pool = Pool(TWO_HOURS_S)
+    batch = Batch([Configured(target=A)], History.blank(1), NOW_S)
+    batch = replace(batch, history=absorb(batch, Facts(at_s=NOW_S)))
+    for number in range(1, 80):
+        facts = pool.ping(12, NOW_S + EVERY_S * number)
+        (report,) = facts.reports.values()
+        seen = tuple(replace(one, age_s=one.age_s * pace) for one in report.sightings)
+        batch = replace(
+            batch, history=absorb(batch, replace(facts, reports={A: replace(report, sightings=seen)}))
+        )
+        assert going(batch, NOW_S + EVERY_S * (number + 1)) == (0, 0)
 
 
 def test_only_the_oldest_are_remembered() -> None:

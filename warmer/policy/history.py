@@ -98,6 +98,7 @@ LAYOUT = np.dtype(
             "f4",
             (OLDEST,),
         ),  # of the oldest environments that the last round reached, descending; 0: none
+        ("ages_agree", "?"),  # whether ages grow as time goes by, as far as is known
         ("age_trials", "f4", (AGE_BINS,)),  # decayed: environments awaited at that age …
         ("age_deaths", "f4", (AGE_BINS,)),  # … and those of them that were gone
         ("models", "S40", (MODELS,)),  # names of models that were asked; empty: a free place

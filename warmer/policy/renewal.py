@@ -21,38 +21,30 @@ was made one round too early, and no other is made for it."""
 DOUBT = 10.0
 """In environments: an age is no end before some have been seen to end there, as one is missed now and then; nor is it
 one if more have passed it, as environments that were made together and found idle too long are gone together."""
-LATE_S = 1.0
-"""A reply's age and the round's instant differ by a ping's travel: so much is no age."""
+SAME_S = 2.0
+"""Ages that differ by no more are one: a ping's travel, and environments that were made together."""
 
 
 def learn_ages(columns: NDArray[np.void], rows: NDArray[np.int64], tally: Tally, at_s: Floats) -> None:
     """Count, by the age that each would have now, the environments of the round before that are awaited, and those
     that are gone; and remember the oldest ones of this round, which went out at `at_s`, (rounds,)."""
     since_s = np.maximum(at_s - columns["round_s"][rows], 1.0)
-    before = columns["ages_s"][rows]
-    told = tally.sent >= columns["reached"][rows]  # one that a round did not look for is not missed
-    awaited = np.flatnonzero(((before > 0) & told[:, None]).any(axis=1))
-    ages = tally.ages
-    if len(awaited):
-        now_s = before[awaited] + since_s[awaited, None]
-        number, _ = (before[awaited] > 0).nonzero()
-        expected = _by_age(number, now_s[before[awaited] > 0], len(awaited))
-        place = np.full(len(rows), -1)
-        place[awaited] = np.arange(len(awaited))
-        there = (place[ages.round] >= 0) & (ages.age_s >= since_s[ages.round] - LATE_S)
-        found = _by_age(place[ages.round[there]], ages.age_s[there], len(awaited))
-        kept = 0.5 ** (since_s[awaited, None] / HALF_LIFE_S)
-        some = rows[awaited]
-        columns["age_trials"][some] = columns["age_trials"][some] * kept + expected
-        columns["age_deaths"][some] = columns["age_deaths"][some] * kept + np.maximum(expected - found, 0)
-    columns["ages_s"][rows] = ages.oldest(len(rows), OLDEST)
-
-
-def _by_age(number: Ints, age_s: Floats, rows: int) -> Floats:
-    """How many of each row are of each age, (rows, AGE_BINS)."""
-    at = number * AGE_BINS + np.searchsorted(AGES_S, age_s)
-    counted: Floats = np.bincount(at, minlength=rows * AGE_BINS).reshape(rows, AGE_BINS).astype(np.float64)
-    return counted
+    before, found = columns["ages_s"][rows].astype(np.float64), tally.ages.oldest(len(rows), OLDEST)
+    awaited = before + since_s[:, None]
+    same = (before > 0)[:, :, None] & (np.abs(awaited[:, :, None] - found[:, None, :]) <= SAME_S)
+    older = found >= since_s[:, None] - SAME_S
+    # ages are told by the environments' own clocks: where those do not agree with ours, nothing is learned
+    agree = 2 * (older & same.any(axis=1)).sum(axis=1) >= older.sum(axis=1)
+    columns["ages_agree"][rows] = np.where(older.any(axis=1), agree, columns["ages_agree"][rows])
+    # one that a round did not look for is not missed
+    told = columns["ages_agree"][rows] & (tally.sent >= columns["reached"][rows])
+    row, which = ((before > 0) & told[:, None]).nonzero()
+    at = row * AGE_BINS + np.searchsorted(AGES_S, awaited[row, which])
+    kept = 0.5 ** (since_s[:, None] / HALF_LIFE_S)
+    for name, weights in (("age_trials", None), ("age_deaths", ~same[row, which].any(axis=1))):
+        more = np.bincount(at, weights, minlength=len(rows) * AGE_BINS).reshape(len(rows), AGE_BINS)
+        columns[name][rows] = columns[name][rows] * kept + more
+    columns["ages_s"][rows] = found
 
 
 def aged(history: History, until_next_s: Floats, now_s: float) -> tuple[Ints, Ints]:
