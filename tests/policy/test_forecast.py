@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmer.policy.counting import LARGER_SLOTS, fold
+from warmer.policy.counting import LARGER_SHARE, LARGER_SLOTS, _larger, fold
 from warmer.policy.expectation import Uses
 from warmer.policy.forecast import hazard_per_s, trust
 from warmer.policy.history import FIRST_SLOTS, FORECASTERS, LEVELS, WIDTHS, History
@@ -78,3 +78,13 @@ def test_a_burst_that_found_too_few_is_seldom_the_largest() -> None:
     sooner = FIRST_SLOTS[waited > 1.5 * told]
     assert sooner.tolist() == [slot for slot in FIRST_SLOTS if 6 < slot <= 6 + LARGER_SLOTS]
     assert waited[:6] == pytest.approx(told[:6])
+
+
+@pytest.mark.parametrize("need", [1, 6, 12, 50, 100, 199, 500, 3000])
+def test_as_many_slots_beyond_a_burst_count_wherever_levels_begin(need: int) -> None:
+    uses = Uses(ago_s=np.zeros((1, len(LEVELS))), count=np.ones((1, len(LEVELS))), cold=np.array([1.0]))
+    counted = (_larger(np.array([float(need)]), uses)[0] * WIDTHS).sum() / LARGER_SHARE
+    level = LEVELS[np.searchsorted(LEVELS, need)]
+    assert counted == max(need + LARGER_SLOTS - level, 0), (
+        "what is left of the need's own level is needed anyway"
+    )

@@ -379,6 +379,7 @@ def test_servers_past_break_even_by_erlangs_formula() -> None:
     steady = [busy_servers(np.full(15, erlangs)) for erlangs in (0.0, 0.5, 3.0, 200.0)]
     assert steady == [0, 0, 2, 185]
     assert busy_servers(np.array([6.0, 0.0] * 7)) == 0, "busy in half of the minutes is busy half of the time"
+    assert busy_servers(np.array([200.0, 0.0] * 7)) == 0 == busy_servers(np.array([1000.0] + [0.0] * 14))
     assert busy_servers(np.array([3.0] * 14 + [0.0])) == 1, "a quiet minute is not the end of it"
 
 

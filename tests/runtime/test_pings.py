@@ -72,6 +72,13 @@ def test_a_ping_is_answered_without_the_handler(function: Function) -> None:
     assert reply.models["short_form"].version == function.world.host["short_form"].manifest.version
 
 
+def test_a_replys_age_is_that_on_arrival_whatever_the_hold(function: Function) -> None:
+    arrived_s = function.world.clock.steady_s()
+    release_at_ms = int((function.world.clock.wall_s() + 0.2) * 1000)
+    reply = function.ping(release_at_ms=release_at_ms)
+    assert reply.held_ms > 100 and reply.age_s == pytest.approx(arrived_s, abs=0.001)
+
+
 def test_the_warmers_own_event_is_a_ping(function: Function) -> None:
     assert (
         Reply.from_payload(function(event("warmup_ping"))).environment == function.world.host.life.environment

@@ -29,7 +29,7 @@ def absorb(batch: Batch[History], facts: Facts) -> History:
 
 
 def absorb_into(batch: Batch[History], facts: Facts) -> History:
-    """`absorb`, written over the batch's own history, for one who alone has it: a row is 12 KB."""
+    """`absorb`, written over the batch's own history, for one who alone has it: a row is 14 KB."""
     columns = batch.history.columns
     _begin(columns, facts.at_s)
     _absorb_capacity(columns, batch, facts)

@@ -61,9 +61,9 @@ def fold(
 
 def _larger(needs: Floats, uses: Uses) -> Floats:
     """What slots beyond the need of customers who waited count of an event, (rows, levels)."""
-    beyond = FIRST_SLOTS[None, :] - needs[:, None]
-    near = (beyond > 0) & (beyond <= LARGER_SLOTS) & (uses.cold > 0)[:, None]
-    return np.where(near, LARGER_SHARE, 0.0)
+    beyond = FIRST_SLOTS[None, :] > needs[:, None]
+    slots = np.clip(needs[:, None] + LARGER_SLOTS - FIRST_SLOTS + 1, 0.0, WIDTHS)
+    return np.where(beyond & (uses.cold > 0)[:, None], LARGER_SHARE * slots / WIDTHS, 0.0)
 
 
 def _count_long(

@@ -95,12 +95,13 @@ def busy_servers(load: Floats) -> int:
     theirs in erlangs, (minutes,).
 
     Server j carries A·(B(j-1, A) - B(j, A)), B being Erlang's loss formula; no server carries more than all the load.
-    Where load is large against its square root, all but that much of it is busy.
+    Where load is large against its square root, all but that much of it is busy, in so many of the minutes as pay.
     """
     if load.mean() > MOST_SERVERS:
-        return int(np.floor(load.mean() - np.sqrt(load.mean())))
+        busy = np.quantile(load - np.sqrt(load), 1 - BREAK_EVEN_USE, method="lower")
+        return int(max(np.floor(busy), 0))
     blocked = np.ones_like(load)
-    for server in range(MOST_SERVERS + 1):
+    for server in range(MOST_SERVERS):
         now = load * blocked / (server + 1 + load * blocked)
         if (load * (blocked - now)).mean() <= BREAK_EVEN_USE:
             return server

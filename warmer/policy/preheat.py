@@ -94,7 +94,16 @@ class Preheat:
                 _next_look(again, batch.now_s, minutes),
                 batch.column(lambda c: next_edge_s(c, batch.now_s)),
             ),
-            reason=_reasons(batch, depth, limits, provisioned, unread, settling, exploring, going),
+            reason=_reasons(
+                batch,
+                depth,
+                limits,
+                provisioned,
+                unread,
+                settling,
+                exploring,
+                (going > 0) & (pings > history["reached"]),
+            ),
             cost_usd=depth.cost_usd,
             cold_starts=depth.cold_starts,
             cost_without_usd=depth.cost_without_usd,
@@ -121,17 +130,12 @@ def _bases(history: History) -> list[str]:
 def _interval(batch: Batch[History], money: Economics, terms: Terms) -> tuple[Ints, Ints, Bools]:
     """Minutes until the next round, those that are known to cost least, and which targets try longer ones."""
     history = batch.history
-    price = _price(history, np.maximum(history["reached"], 1), money, terms)
+    reached = np.maximum(history["reached"].astype(np.float64), 1.0)
+    hold = best_hold_s(reached, jitter_s(history), history["rate_s"].astype(np.float64), money)
+    price = ping_usd(hold, reached, money, terms)
     best, trial, share = best_minutes(history, price, money.init_usd)
     exploring = lots(batch) < share
     return np.where(exploring, trial, best), best, exploring
-
-
-def _price(history: History, pings: Ints, money: Economics, terms: Terms) -> Floats:
-    """Of one ping of a round of so many, (targets,)."""
-    count = pings.astype(np.float64)
-    hold = best_hold_s(count, jitter_s(history), history["rate_s"].astype(np.float64), money)
-    return ping_usd(hold, count, money, terms)
 
 
 def lots(batch: Batch[History]) -> Floats:
@@ -172,7 +176,7 @@ def _reasons(  # noqa: PLR0917
     unread: Bools,
     settling: Bools,
     exploring: Bools,
-    going: Ints,
+    renewed: Bools,
 ) -> Sequence[Reason]:
     wanted = np.maximum(depth.pings, limits.floor)
     tests = (
@@ -187,7 +191,7 @@ def _reasons(  # noqa: PLR0917
         (Reason.NO_HISTORY, _unknown(batch.history)),
         (Reason.PROVISIONED_PAYS, provisioned > 0),
         (Reason.LEARNING_LIFETIME, exploring & (depth.pings > 0)),
-        (Reason.RENEWED, (going > 0) & (depth.pings > 0)),
+        (Reason.RENEWED, renewed),
         (Reason.PINGS_PAY, depth.pings > 0),
         (Reason.TRAFFIC_KEEPS_WARM, depth.kept_by_traffic > 0.5),
     )

@@ -103,7 +103,8 @@ class Tally:
         ).reshape(-1, 3)
         own_ones = np.array(
             [
-                (number, one.age_s)
+                # at the instant at which its ping left: a new one's INIT came after that
+                (number, max(one.age_s - one.init_s, 0.0) if one.cold else one.age_s)
                 for number, (_, report) in enumerate(came)
                 for one in report.sightings
                 if not one.provisioned

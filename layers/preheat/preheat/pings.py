@@ -28,11 +28,12 @@ def answers_pings(host: ModelHost) -> Callable[[Handler], Handler]:
         def answering(event: Any, context: Any) -> Any:
             kind = foreign_reply(event) if is_direct(event) else None
             own = kind is None and is_direct(event) and "preheat" in event
-            idle_s = host.life.idle_s(host.clock.steady_s())
+            arrived_s = host.clock.steady_s()
+            idle_s = host.life.idle_s(arrived_s)
             cold = host.begin_invocation(ping=own or kind is not None)
             try:
                 if own:
-                    return _answer(host, event, context, cold, idle_s)
+                    return _answer(host, event, context, cold, arrived_s, idle_s)
                 if kind is not None:
                     _warm(host, Ping(), context)
                     return kind.reply
@@ -56,7 +57,9 @@ def hold_s(ping: Ping, now_s: float, remaining_s: float) -> float:
     return max(min(ping.release_at_ms / 1e3 - now_s, MAX_HOLD_S, remaining_s * MAX_HOLD_SHARE), 0.0)
 
 
-def _answer(host: ModelHost, event: Mapping[str, Any], context: Any, cold: bool, idle_s: float) -> Any:
+def _answer(  # noqa: PLR0917
+    host: ModelHost, event: Mapping[str, Any], context: Any, cold: bool, arrived_s: float, idle_s: float
+) -> Any:
     try:
         ping = Ping.from_event(event)
     except PingError as error:
@@ -76,7 +79,7 @@ def _answer(host: ModelHost, event: Mapping[str, Any], context: Any, cold: bool,
         environment=host.life.environment,
         initialization=host.settings.initialization,
         cold=cold,
-        age_s=round(host.clock.steady_s(), 3),
+        age_s=round(arrived_s, 3),
         idle_s=round(idle_s, 3),
         requests=host.life.take_requests(),
         held_ms=round(held_s * 1e3, 3),
