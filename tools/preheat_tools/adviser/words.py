@@ -104,7 +104,7 @@ def saved_words(found: Savings) -> list[str]:
         said.append(
             f"By its own expectation the warmer spared {spared:,.0f} cold starts in {_days(real)} and {balance}, "
             f"waiting at your price included, with {usd(spent)} spent. What would have been without it cannot "
-            "be seen; on recorded traffic it expected 0.63 to 1.17 of what was spared (docs/adviser.md)."
+            "be seen; on recorded traffic it expected 0.63 to 0.92 of what was spared (docs/adviser.md)."
         )
     if dry:
         said.append(
