@@ -25,6 +25,7 @@ more have passed it, as environments that were made together and idled too long 
 LONGEST_S = (LONGEST_MINUTES + 0.5) * 60.0
 """After a longer pause nobody is missed."""
 EARLIER = np.tri(OLDEST, k=-1, dtype=np.bool_)
+"""Which of those remembered stand before each."""
 BIN_S = np.diff(AGES_S, prepend=0.0, append=np.inf)
 """How long each bin of ages is."""
 SAME_S = 2.0
@@ -39,9 +40,10 @@ def learn_ages(columns: NDArray[np.void], rows: NDArray[np.int64], tally: Tally,
     known, awaited = before > 0, before + since_s
     same = known[:, :, None] & (np.abs(awaited[:, :, None] - found[:, None, :]) <= SAME_S)
     older = found >= since_s - SAME_S
-    # ages are told by the environments' own clocks: where those do not agree with ours, nothing is learned
-    agree = 2 * (older & same.any(axis=1)).sum(axis=1) >= older.sum(axis=1)
-    columns["ages_agree"][rows] = np.where(older.any(axis=1), agree, columns["ages_agree"][rows])
+    # ages are told by the environments' own clocks: until the oldest one is found as old as it should be, and once most
+    # that are older than the pause are of no age that was awaited, nothing is learned
+    strange = older.any(axis=1) & (2 * (older & same.any(axis=1)).sum(axis=1) < older.sum(axis=1))
+    columns["ages_agree"][rows] = same[:, 0].any(axis=1) | (columns["ages_agree"][rows] & ~strange)
     # of some of one age, as many are there as are found
     together = known[:, None, :] & (np.abs(awaited[:, :, None] - awaited[:, None, :]) <= SAME_S)
     alive = same.sum(axis=2) > (together & EARLIER).sum(axis=2)
