@@ -20,6 +20,8 @@ SHIFT = "Canary10Percent5Minutes"
 CUSTOMERS = 2
 PACE_S = 0.1
 """Real seconds from one request of a customer to his next."""
+QUIET_S = 240.0
+"""Of the trace: what the deployment before did may set off an alarm minutes later, when its metrics have come."""
 SERVED = 50
 """Requests that a version that took over is watched for."""
 
@@ -38,7 +40,8 @@ def release(system: System, built: Path, models: Sequence[str], progress: Progre
     """Deploy a built function's folder as a new version, as CodeDeploy would, under traffic."""
     cloud = system.cloud
     canary = Canary(cloud, system.deployed, lambda event: progress(0.5, event))
-    wait_until(lambda: not canary.alarms(), "the deployment's alarms to be over")
+    loud_s = [cloud.now_s()]
+    wait_until(lambda: _quiet(canary, loud_s), "the deployment's alarms to be over")
     before, began_s = last_sequence(cloud), cloud.now_s()
     with customers(system.caller, models) as answered:
         outcome = canary.deploy(package(built), Shift.of(SHIFT))
@@ -62,6 +65,14 @@ def broken_promise(releases: Mapping[str, Release]) -> str:
     if good.outcome.stopped:
         return f"the good version was not let through: {good.outcome.stopped}\n{good.outcome.report}"
     return ""
+
+
+def _quiet(canary: Canary, loud_s: list[float]) -> bool:
+    """Whether no alarm has been on for QUIET_S; `loud_s` holds when one was on, or the wait began, last."""
+    now_s = canary.cloud.now_s()
+    if canary.alarms():
+        loud_s[0] = now_s
+    return now_s - loud_s[0] >= QUIET_S
 
 
 def _met(system: System, before: int, outcome: Outcome) -> int:
