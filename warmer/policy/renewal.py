@@ -19,6 +19,7 @@ EXPECTED = 0.3
 """Share gone at an age from which on an environment is not expected to get so old. If it does all the same, the new one
 was made one round too early, and no other is made for it."""
 FEW = 3.0
+"""Environments of one age that one round tells of: of more at once, all together count as so many."""
 DOUBT = 10.0
 """In environments: an age is no end before more have been seen to end there than one round counts; nor is it one if
 more have passed it, as environments that were made together and idled too long are gone together."""
